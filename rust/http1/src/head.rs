@@ -1,0 +1,252 @@
+//! A request or response head in an arena: bytes once, spans into them, and edits laid over.
+//!
+//! HTTP/1, HTTP/2 and HTTP/3 fill the same type, filters edit it, and encoders write it out. It borrows nothing, so no
+//! read buffer is pinned while a request is under way, and it is cleared and used again, so a request allocates nothing
+//! once its worker is warm. This file holds no rule of any protocol: what may be in a head is decided by who fills it.
+
+use crate::name::Name;
+
+/// A range of the arena.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    fn of(self, arena: &[u8]) -> &[u8] {
+        &arena[self.start as usize..(self.start + self.len) as usize]
+    }
+}
+
+/// One header line. A removed one keeps its place with `live` false.
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Span,
+    value: Span,
+    id: Name,
+    live: bool,
+}
+
+/// The version a message claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+    /// HTTP/2.
+    Http2,
+    /// HTTP/3.
+    Http3,
+}
+
+/// The head of a request or of a response.
+#[derive(Debug, Default)]
+pub struct Head {
+    arena: Vec<u8>,
+    fields: Vec<Field>,
+    version: Version,
+    method: Span,
+    target: Span,
+    path: Span,
+    query: Option<Span>,
+    authority: Span,
+    status: u16,
+    reason: Span,
+}
+
+impl Head {
+    /// An empty head.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets everything but the memory. An arena that grew past 16 KiB is given back.
+    pub fn clear(&mut self) {
+        let mut arena = std::mem::take(&mut self.arena);
+        let mut fields = std::mem::take(&mut self.fields);
+        if arena.capacity() > 16 * 1024 {
+            arena = Vec::new();
+            fields = Vec::new();
+        }
+        arena.clear();
+        fields.clear();
+        *self = Self { arena, fields, ..Self::default() };
+    }
+
+    /// Copies bytes into the arena.
+    pub fn store(&mut self, bytes: &[u8]) -> Span {
+        let start = self.arena.len() as u32;
+        self.arena.extend_from_slice(bytes);
+        Span { start, len: bytes.len() as u32 }
+    }
+
+    // Filling.
+
+    /// Sets the version.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    /// Sets the request method.
+    pub fn set_method(&mut self, method: &[u8]) {
+        self.method = self.store(method);
+    }
+
+    /// Sets what is forwarded as the request target: origin form (`/path?query`), or `*`. Path and query follow from it.
+    pub fn set_target(&mut self, target: &[u8]) {
+        self.target = self.store(target);
+        let Span { start, len } = self.target;
+        match memchr::memchr(b'?', target) {
+            Some(at) => {
+                self.path = Span { start, len: at as u32 };
+                self.query = Some(Span { start: start + at as u32 + 1, len: len - at as u32 - 1 });
+            }
+            None => {
+                self.path = self.target;
+                self.query = None;
+            }
+        }
+    }
+
+    /// Sets who the request is for, `host` or `host:port`, as the client wrote it.
+    pub fn set_authority(&mut self, authority: &[u8]) {
+        self.authority = self.store(authority);
+    }
+
+    /// Sets the response status and its reason phrase.
+    pub fn set_status(&mut self, status: u16, reason: &[u8]) {
+        self.status = status;
+        self.reason = self.store(reason);
+    }
+
+    /// Adds a header line at the end.
+    pub fn append(&mut self, name: &[u8], value: &[u8]) {
+        let id = Name::of(name);
+        let (name, value) = (self.store(name), self.store(value));
+        self.fields.push(Field { name, value, id, live: true });
+    }
+
+    // Editing.
+
+    /// Removes every line of this name, in any case. True if there was one.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        let id = Name::of(name);
+        let Self { arena, fields, .. } = self;
+        let mut found = false;
+        for field in fields.iter_mut().filter(|f| f.live && f.id == id) {
+            if id != Name::Other || field.name.of(arena).eq_ignore_ascii_case(name) {
+                field.live = false;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Removes every line whose known name is `id`. Does nothing for [`Name::Other`].
+    pub fn remove_id(&mut self, id: Name) -> bool {
+        let mut found = false;
+        if id != Name::Other {
+            for field in self.fields.iter_mut().filter(|f| f.live && f.id == id) {
+                field.live = false;
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Keeps the lines for which `keep(id, name, value)` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(Name, &[u8], &[u8]) -> bool) {
+        let Self { arena, fields, .. } = self;
+        for field in fields.iter_mut().filter(|f| f.live) {
+            field.live = keep(field.id, field.name.of(arena), field.value.of(arena));
+        }
+    }
+
+    /// Replaces every line of this name by one.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.append(name, value);
+    }
+
+    // Reading.
+
+    /// The version the message came with.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The request method.
+    pub fn method(&self) -> &[u8] {
+        self.method.of(&self.arena)
+    }
+
+    /// The target as it will be forwarded: path and query, or `*`.
+    pub fn target(&self) -> &[u8] {
+        self.target.of(&self.arena)
+    }
+
+    /// The raw path, before the `?`.
+    pub fn path(&self) -> &[u8] {
+        self.path.of(&self.arena)
+    }
+
+    /// The query, after the `?`, if there is a `?`.
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.map(|span| span.of(&self.arena))
+    }
+
+    /// Who the request is for, `host` or `host:port`, as the client wrote it; empty for HTTP/1.0 without Host.
+    pub fn authority(&self) -> &[u8] {
+        self.authority.of(&self.arena)
+    }
+
+    /// The authority without its port; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> &[u8] {
+        let authority = self.authority();
+        match memchr::memrchr(b':', authority) {
+            Some(at) if !authority[at..].contains(&b']') => &authority[..at],
+            _ => authority,
+        }
+    }
+
+    /// The response status; 0 in a request.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The response's reason phrase.
+    pub fn reason(&self) -> &[u8] {
+        self.reason.of(&self.arena)
+    }
+
+    /// The value of the first line with this known name.
+    pub fn get(&self, id: Name) -> Option<&[u8]> {
+        debug_assert!(id != Name::Other);
+        self.fields.iter().find(|f| f.live && f.id == id).map(|f| f.value.of(&self.arena))
+    }
+
+    /// The value of the first line with this name, in any case.
+    pub fn find(&self, name: &[u8]) -> Option<&[u8]> {
+        let id = Name::of(name);
+        if id != Name::Other {
+            return self.get(id);
+        }
+        self.iter().find(|(field, bytes, _)| *field == id && bytes.eq_ignore_ascii_case(name)).map(|(_, _, value)| value)
+    }
+
+    /// All lines in order: known name, name as written, value.
+    pub fn iter(&self) -> impl Iterator<Item = (Name, &[u8], &[u8])> {
+        self.fields
+            .iter()
+            .filter(|f| f.live)
+            .map(|f| (f.id, f.name.of(&self.arena), f.value.of(&self.arena)))
+    }
+
+    /// All values of one known name, in order.
+    pub fn values(&self, id: Name) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |f| f.live && f.id == id).map(|f| f.value.of(&self.arena))
+    }
+}

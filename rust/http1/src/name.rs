@@ -1,0 +1,83 @@
+//! The header names that the engine itself looks at.
+//!
+//! A name is recognised once, when its line is stored; after that, comparing is comparing a byte. Every other name is
+//! [`Name::Other`] and is compared as text, without regard to case.
+
+macro_rules! names {
+    ($($variant:ident = $text:literal),* $(,)?) => {
+        /// A header name the engine knows, or `Other`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum Name { Other, $($variant),* }
+
+        impl Name {
+            /// Every known name with its lower-case text.
+            pub const KNOWN: &'static [(Name, &'static str)] = &[$((Name::$variant, $text)),*];
+
+            /// The lower-case text; empty for `Other`.
+            pub fn text(self) -> &'static str {
+                match self { Name::Other => "", $(Name::$variant => $text),* }
+            }
+        }
+    };
+}
+
+names! {
+    Accept = "accept",
+    AltSvc = "alt-svc",
+    Authorization = "authorization",
+    CacheControl = "cache-control",
+    Connection = "connection",
+    ContentLength = "content-length",
+    ContentType = "content-type",
+    Cookie = "cookie",
+    Date = "date",
+    Expect = "expect",
+    Forwarded = "forwarded",
+    Host = "host",
+    Http2Settings = "http2-settings",
+    KeepAlive = "keep-alive",
+    Location = "location",
+    Origin = "origin",
+    Proxy = "proxy",
+    ProxyAuthenticate = "proxy-authenticate",
+    ProxyAuthorization = "proxy-authorization",
+    ProxyConnection = "proxy-connection",
+    Referer = "referer",
+    RetryAfter = "retry-after",
+    Server = "server",
+    SetCookie = "set-cookie",
+    SslClientCert = "ssl-client-cert",
+    SslClientIssuerDn = "ssl-client-issuer-dn",
+    SslClientSubjectDn = "ssl-client-subject-dn",
+    SslClientVerify = "ssl-client-verify",
+    StrictTransportSecurity = "strict-transport-security",
+    Te = "te",
+    Trailer = "trailer",
+    TransferEncoding = "transfer-encoding",
+    Upgrade = "upgrade",
+    UserAgent = "user-agent",
+    Via = "via",
+    XForwardedFor = "x-forwarded-for",
+    XForwardedHost = "x-forwarded-host",
+    XForwardedPort = "x-forwarded-port",
+    XForwardedPrefix = "x-forwarded-prefix",
+    XForwardedProto = "x-forwarded-proto",
+    XForwardedScheme = "x-forwarded-scheme",
+    XOriginalForwardedFor = "x-original-forwarded-for",
+    XOriginalForwardedHost = "x-original-forwarded-host",
+    XRealIp = "x-real-ip",
+    XRequestId = "x-request-id",
+    XScheme = "x-scheme",
+}
+
+impl Name {
+    /// Recognises a name, in any case.
+    pub fn of(name: &[u8]) -> Name {
+        Self::KNOWN
+            .iter()
+            .find(|(_, text)| text.as_bytes().eq_ignore_ascii_case(name))
+            .map_or(Name::Other, |(id, _)| *id)
+    }
+}

@@ -1,0 +1,22 @@
+//! The data path: from an accepted socket to a logged answer.
+//!
+//! A request walks through the files below in this order; docs, metrics and log fields use the same words.
+//!
+//! | module | step |
+//! |---|---|
+//! | [`accept`] | sockets per worker, limits, back-off |
+//! | [`tls`] | certificates by SNI, handshakes |
+//! | [`downstream`] | one client connection: reads heads, keeps alive, closes in an orderly way |
+//! | [`request`] | the spine: route, filters, upstream, relay, log |
+//! | [`filters`] | policies at work on a request head and a response head |
+//! | [`upstream`] | choosing an endpoint, pools, connecting, retries, DNS |
+//! | [`relay`] | bodies, trailers, upgrades |
+//! | [`observe`] | counters, access records, the admin port |
+//!
+//! and around them: [`server`] (start, change, drain), [`worker`] (what one thread owns), [`error`] (what went wrong, and the one place
+//! that turns it into a status), [`options`] (what is fixed while the process lives).
+
+pub mod conn;
+pub mod error;
+pub mod options;
+pub mod record;
