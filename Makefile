@@ -1,0 +1,90 @@
+# Everything there is to do, by name. Needs a Rust toolchain, Python 3.10 or later and make; the rest is set up in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := requirements/constraints.txt
+CARGO_DENY_VERSION := 0.20.2
+DENY := $(VENV)/tools/bin/cargo-deny
+FUZZ_SECONDS ?= 60
+PYTHON_CODE := python tests benches examples
+RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
+
+# Used by pip and by maturin, which calls pip.
+export PIP_CONSTRAINT := $(CURDIR)/$(CONSTRAINTS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+unexport CONDA_PREFIX
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-rust test-python lint format audit bench bench-micro wheel fuzz upgrade clean
+.DELETE_ON_ERROR:
+
+help: ## show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: $(VENV)/.built ## set up .venv and build the extension into it
+
+run: build ## serve examples/shop and print the curl commands that now work (ARGS="--http-port 8081" to change ports)
+	@$(BIN)/python examples/shop/serve.py $(ARGS)
+
+test: test-rust test-python ## pass every test
+
+test-rust:
+	cargo test --workspace --locked
+
+test-python: build
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: build $(DENY) ## check form, types, layers, stubs and licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m mypy.stubtest fastingress._core
+	$(DENY) --locked check bans licenses sources
+
+format: $(VENV)/.installed ## put all code into form
+	cargo fmt --all
+	$(BIN)/ruff check --fix --show-fixes $(PYTHON_CODE)
+	$(BIN)/ruff format $(PYTHON_CODE)
+
+audit: $(DENY) ## check dependencies against the advisory database (fetches it)
+	$(DENY) --locked check advisories
+
+bench: $(VENV)/.installed ## compare CPU per request and memory with nginx and HAProxy (ARGS="--quick" for a look)
+	$(BIN)/maturin develop --release --locked
+	$(BIN)/python -m benches.compare $(ARGS)
+
+bench-micro: build ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
+	cargo bench --workspace --locked
+	$(BIN)/python -m pytest benches/python
+
+wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
+	$(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
+	cd rust/fuzz && ./run $(FUZZ_SECONDS)
+
+upgrade: $(VENV)/.installed ## move the pinned Python packages to their newest versions
+	env -u PIP_CONSTRAINT $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager --group dev
+	$(BIN)/pip freeze --exclude-editable --exclude fastingress > $(CONSTRAINTS)
+
+clean: ## remove what was built
+	rm -rf $(VENV) dist target
+
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
+	$(BIN)/maturin develop --profile dev --locked
+	@touch $@
+
+$(DENY): | $(VENV)/.installed
+	@echo "installing cargo-deny $(CARGO_DENY_VERSION): a few minutes, once"
+	cargo install --quiet --locked --debug --root $(VENV)/tools cargo-deny --version $(CARGO_DENY_VERSION)
