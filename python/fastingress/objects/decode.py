@@ -1,0 +1,173 @@
+"""From plain data, or JSON bytes, to a typed object: the defaults and the validation that an API server gives.
+
+An object that is refused is one problem that names the field, never an exception. Kinds that nobody here reads are
+passed over quietly. Reading files and splitting them into documents is not done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fastingress.objects.base import Object, ObjectMeta
+from fastingress.objects.config import ConfigMap, Secret
+from fastingress.objects.conversion import FieldError, convert
+from fastingress.objects.fields import unknown_fields
+from fastingress.objects.ingress import Ingress, IngressClass
+from fastingress.objects.service import Endpoints, EndpointSlice, Service
+from fastingress.objects.timestamps import canonical_timestamp
+from fastingress.objects.validation import faults_of
+from fastingress.problems import ObjectRef, Origin, Problem
+
+KINDS: dict[str, type[Object]] = {
+    kind.kind: kind for kind in (Ingress, IngressClass, Service, EndpointSlice, Endpoints, Secret, ConfigMap)
+}
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+MOST_NAMED = 10
+"""How many faults of one object a message lists, and how many of its unknown fields become warnings."""
+
+
+class Decoded(NamedTuple):
+    """What came of one object: the object, or None for one that was refused or that nobody reads, and its problems."""
+
+    object: Object | None
+    problems: list[Problem]
+
+
+def decode(raw: Mapping[str, Any], origin: Origin | None, *, place: str = "") -> Decoded:
+    """One object, not a `List`, from plain data as YAML or JSON gives it.
+
+    Without an origin the object is taken as coming from a cluster: it has been through an API server, so it is not
+    looked over again, except for what decoding needs. `place` is kept as `Object.place`, and defaults to the origin.
+    """
+    kind, version = raw.get("kind"), raw.get("apiVersion")
+    fault = _fault_of_type(kind, version)
+    if fault is not None:
+        severity, message = fault
+        return Decoded(None, [Problem("InvalidObject", severity, _rough_ref(raw), message, origin)])
+    target = KINDS.get(kind) if isinstance(kind, str) else None
+    if target is None:
+        return Decoded(None, [])
+    if target.api_version != version:
+        return Decoded(None, _wrong_version(raw, target, origin))
+    return _typed(raw, target, origin, place)
+
+
+def decode_json(data: bytes) -> Decoded:
+    """One object of a cluster from its JSON."""
+    try:
+        raw = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        return Decoded(None, [Problem("InvalidObject", "error", None, f"not JSON: {error}")])
+    if not isinstance(raw, dict):
+        return Decoded(None, [Problem("InvalidObject", "error", None, "not an object")])
+    return decode(raw, None)
+
+
+def items_of(raw: Mapping[str, Any]) -> list[Any] | None:
+    """The items of a `List`, an `IngressList` and the like; None for anything that is not a list of objects."""
+    kind, items = raw.get("kind"), raw.get("items")
+    if not isinstance(kind, str) or not kind.endswith("List"):
+        return None
+    if kind != "List" and kind[: -len("List")] not in KINDS:
+        return None
+    if items is None:
+        return []
+    if not isinstance(items, list):
+        return None
+    return [_typed_item(kind, raw.get("apiVersion"), item) for item in items]
+
+
+def _typed_item(list_kind: str, version: Any, item: Any) -> Any:
+    """An item of an `IngressList` may leave out its own kind and version."""
+    if list_kind == "List" or not isinstance(item, dict) or "kind" in item:
+        return item
+    return {"apiVersion": version, "kind": list_kind[: -len("List")], **item}
+
+
+def _typed(raw: Mapping[str, Any], target: type[Object], origin: Origin | None, place: str) -> Decoded:
+    problems = [] if origin is None else _warnings(raw, target, origin)
+    try:
+        item = _with_defaults(convert(raw, target), origin, place)
+        faults = [] if origin is None else faults_of(item)
+    except FieldError as error:
+        faults = [str(error)]
+    if not faults:
+        return Decoded(item, problems)
+    message = "; ".join(faults[:MOST_NAMED])
+    if len(faults) > MOST_NAMED:
+        message += f"; and {len(faults) - MOST_NAMED} more"
+    return Decoded(None, [Problem("InvalidField", "error", _rough_ref(raw), message, origin), *problems])
+
+
+def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:
+    """Namespace, uid and creation time as an API server would fill them in."""
+    meta = item.metadata
+    namespace = (meta.namespace or "default") if item.namespaced else ""
+    annotations = meta.annotations
+    if LAST_APPLIED in annotations:
+        annotations = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
+    created = meta.creation_timestamp
+    filled = ObjectMeta(
+        name=meta.name,
+        namespace=namespace,
+        uid=meta.uid or manifest_uid(item.kind, namespace, meta.name),
+        labels=meta.labels,
+        annotations=annotations,
+        creation_timestamp=canonical_timestamp(created) if created else None,
+    )
+    if origin is not None and not place:
+        place = f"{origin.path}#{origin.index:06}"
+    return msgspec.structs.replace(item, metadata=filled, origin=origin, place=place)
+
+
+def manifest_uid(kind: str, namespace: str, name: str) -> str:
+    """The uid of an object that no API server gave one. The same after a restart."""
+    return f"manifest/{kind}/{namespace}/{name}"
+
+
+def _warnings(raw: Mapping[str, Any], target: type[Object], origin: Origin) -> list[Problem]:
+    return [
+        Problem("UnknownField", "warning", _rough_ref(raw), f"{path}: unknown field, ignored", origin)
+        for path in unknown_fields(raw, target.kind, MOST_NAMED)
+    ]
+
+
+def _fault_of_type(kind: Any, version: Any) -> tuple[Any, str] | None:
+    if kind is None and version is None:
+        return "warning", "not a Kubernetes object: it has neither apiVersion nor kind; ignored"
+    if not isinstance(kind, str) or not kind:
+        return "error", "kind: Required value"
+    if not isinstance(version, str) or not version:
+        return "error", "apiVersion: Required value"
+    return None
+
+
+def _wrong_version(raw: Mapping[str, Any], target: type[Object], origin: Origin | None) -> list[Problem]:
+    """A problem for a retired or misspelt version; nothing for another group's kind that has the same name."""
+    version = str(raw.get("apiVersion"))
+    group = version.rpartition("/")[0]
+    own = target.api_version.rpartition("/")[0]
+    if "." in group and group != own:
+        return []
+    hint = f'apiVersion: Unsupported value: "{version}": {target.kind} is read as {target.api_version}'
+    if version.endswith("v1beta1"):
+        hint += "; that version was removed from Kubernetes, `kubectl convert` rewrites it"
+    return [Problem("UnsupportedVersion", "error", _rough_ref(raw), hint, origin)]
+
+
+def _rough_ref(raw: Mapping[str, Any]) -> ObjectRef | None:
+    """Names an object that may be malformed, as well as it can be named."""
+    kind, meta = raw.get("kind"), raw.get("metadata")
+    if not isinstance(kind, str) or not isinstance(meta, Mapping):
+        return None
+    name, namespace = meta.get("name"), meta.get("namespace")
+    target = KINDS.get(kind)
+    if target is not None and not target.namespaced:
+        space = ""
+    else:
+        space = namespace if isinstance(namespace, str) and namespace else "default"
+    uid = meta.get("uid")
+    return ObjectRef(kind, space, name if isinstance(name, str) else "", uid if isinstance(uid, str) else "")

@@ -1,0 +1,125 @@
+"""Ingress and IngressClass (networking.k8s.io/v1): the fields that are read."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from msgspec import Struct, field
+
+from fastingress.objects.base import Object
+
+PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
+DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
+
+
+class ServiceBackendPort(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The port of a Service, by name or by number: exactly one of the two is set."""
+
+    name: str = ""
+    number: int = 0
+
+
+class IngressServiceBackend(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A Service of the Ingress's namespace, and its port."""
+
+    name: str = ""
+    port: ServiceBackendPort = ServiceBackendPort()
+
+
+class ResourceRef(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Names an object of any kind in the Ingress's namespace."""
+
+    kind: str = ""
+    name: str = ""
+    api_group: str | None = None
+
+
+class IngressBackend(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Where requests go: exactly one of the two is set."""
+
+    service: IngressServiceBackend | None = None
+    resource: ResourceRef | None = None
+
+
+class HTTPIngressPath(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """One path rule. The path begins with `/`; it may be empty only for ImplementationSpecific."""
+
+    path_type: PathType
+    backend: IngressBackend
+    path: str = ""
+
+
+class HTTPIngressRule(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The paths of one rule; there is at least one."""
+
+    paths: tuple[HTTPIngressPath, ...] = ()
+
+
+class IngressRule(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The rules of one host. The host is lower case, `*.` first for a wildcard, empty for every host."""
+
+    host: str = ""
+    http: HTTPIngressRule | None = None
+
+
+class IngressTLS(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The hosts that a Secret has the certificate of."""
+
+    hosts: tuple[str, ...] = ()
+    secret_name: str = ""
+
+
+class IngressSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What an Ingress asks for."""
+
+    ingress_class_name: str | None = None
+    default_backend: IngressBackend | None = None
+    tls: tuple[IngressTLS, ...] = ()
+    rules: tuple[IngressRule, ...] = ()
+
+
+class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):
+    """Rules that lead requests to Services."""
+
+    kind: ClassVar[str] = "Ingress"
+    api_version: ClassVar[str] = "networking.k8s.io/v1"
+
+    spec: IngressSpec = IngressSpec()
+
+    def significant(self) -> tuple[object, ...]:
+        return (self.metadata, self.place, self.spec)
+
+
+class IngressClassParameters(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """The object that holds the settings of a class."""
+
+    kind: str = ""
+    name: str = ""
+    api_group: str | None = None
+    scope: Literal["Cluster", "Namespace"] = "Cluster"
+    namespace: str = ""
+
+
+class IngressClassSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Which controller serves the class."""
+
+    controller: str = ""
+    parameters: IngressClassParameters | None = None
+
+
+class IngressClass(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):
+    """A class that Ingresses can name."""
+
+    kind: ClassVar[str] = "IngressClass"
+    api_version: ClassVar[str] = "networking.k8s.io/v1"
+    namespaced: ClassVar[bool] = False
+
+    spec: IngressClassSpec = field(default=IngressClassSpec())
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the class of Ingresses that name none."""
+        return self.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true"
+
+    def significant(self) -> tuple[object, ...]:
+        return (self.metadata, self.place, self.spec)
