@@ -1,0 +1,69 @@
+"""Certificates for tests, from a CA that lives as long as the test run."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+import trustme
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from tests.support.manifests import Manifest, secret
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate chain and its key, PEM."""
+
+    chain: bytes
+    key: bytes
+    serial: int
+
+    def secret(self, name: str, *, namespace: str = "default") -> Manifest:
+        """The pair as a TLS Secret."""
+        return secret(name, self.chain, self.key, namespace=namespace)
+
+
+class Authority:
+    """Issues certificates and makes client contexts that trust them."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+
+    def issue(self, *names: str, key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> Pair:
+        """A certificate for these host names; wildcards are allowed."""
+        leaf = self._ca.issue_cert(*names, key_type=key_type)
+        chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
+        return Pair(chain, leaf.private_key_pem.bytes(), serial_of(leaf.cert_chain_pems[0].bytes()))
+
+    def trusting(self, *, at_most: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+        """A client context that verifies against this CA and speaks HTTP/1.1."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._ca.configure_trust(context)
+        context.set_alpn_protocols(["http/1.1"])
+        if at_most is not None:
+            context.maximum_version = at_most
+        return context
+
+
+def blind() -> ssl.SSLContext:
+    """A client context that takes any certificate: for looking at which one is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def serial_of(pem_or_der: bytes) -> int:
+    """The serial number of a certificate: how tests tell two certificates of one name apart."""
+    if pem_or_der.startswith(b"-----"):
+        return x509.load_pem_x509_certificate(pem_or_der).serial_number
+    return x509.load_der_x509_certificate(pem_or_der).serial_number
+
+
+def common_name(der: bytes) -> str:
+    """The subject's common name; empty when it has none."""
+    names = x509.load_der_x509_certificate(der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
