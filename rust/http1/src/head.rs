@@ -17,6 +17,16 @@ impl Span {
     fn of(self, arena: &[u8]) -> &[u8] {
         &arena[self.start as usize..(self.start + self.len) as usize]
     }
+
+    /// Where `part`, a slice of `whole`, is in an arena that begins with `whole`.
+    fn within(whole: &[u8], part: &[u8]) -> Self {
+        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+        debug_assert!(start + part.len() <= whole.len(), "part is a slice of whole");
+        Span {
+            start: start as u32,
+            len: part.len() as u32,
+        }
+    }
 }
 
 /// One header line. A removed one keeps its place with `live` false.
@@ -73,14 +83,21 @@ impl Head {
         }
         arena.clear();
         fields.clear();
-        *self = Self { arena, fields, ..Self::default() };
+        *self = Self {
+            arena,
+            fields,
+            ..Self::default()
+        };
     }
 
     /// Copies bytes into the arena.
     pub fn store(&mut self, bytes: &[u8]) -> Span {
         let start = self.arena.len() as u32;
         self.arena.extend_from_slice(bytes);
-        Span { start, len: bytes.len() as u32 }
+        Span {
+            start,
+            len: bytes.len() as u32,
+        }
     }
 
     // Filling.
@@ -97,12 +114,20 @@ impl Head {
 
     /// Sets what is forwarded as the request target: origin form (`/path?query`), or `*`. Path and query follow from it.
     pub fn set_target(&mut self, target: &[u8]) {
-        self.target = self.store(target);
-        let Span { start, len } = self.target;
-        match memchr::memchr(b'?', target) {
+        let span = self.store(target);
+        self.place_target(span);
+    }
+
+    fn place_target(&mut self, span: Span) {
+        self.target = span;
+        let Span { start, len } = span;
+        match memchr::memchr(b'?', span.of(&self.arena)) {
             Some(at) => {
                 self.path = Span { start, len: at as u32 };
-                self.query = Some(Span { start: start + at as u32 + 1, len: len - at as u32 - 1 });
+                self.query = Some(Span {
+                    start: start + at as u32 + 1,
+                    len: len - at as u32 - 1,
+                });
             }
             None => {
                 self.path = self.target;
@@ -126,7 +151,78 @@ impl Head {
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
         let id = Name::of(name);
         let (name, value) = (self.store(name), self.store(value));
-        self.fields.push(Field { name, value, id, live: true });
+        self.fields.push(Field {
+            name,
+            value,
+            id,
+            live: true,
+        });
+    }
+
+    // Filling at one stroke: the whole head is copied once, and what was parsed from it becomes spans.
+
+    /// Copies a whole head into the arena, which must be empty.
+    pub(crate) fn load(&mut self, whole: &[u8]) {
+        debug_assert!(self.arena.is_empty(), "a head is loaded into an empty arena");
+        self.arena.extend_from_slice(whole);
+    }
+
+    /// [`Self::set_method`] for a slice of what was loaded.
+    pub(crate) fn set_method_loaded(&mut self, whole: &[u8], method: &[u8]) {
+        self.method = Span::within(whole, method);
+    }
+
+    /// [`Self::set_target`] for a slice of what was loaded.
+    pub(crate) fn set_target_loaded(&mut self, whole: &[u8], target: &[u8]) {
+        self.place_target(Span::within(whole, target));
+    }
+
+    /// [`Self::set_target`] with `/` put in front.
+    pub(crate) fn set_target_with_root(&mut self, rest: &[u8]) {
+        let Span { start, .. } = self.store(b"/");
+        let Span { len, .. } = self.store(rest);
+        self.place_target(Span { start, len: len + 1 });
+    }
+
+    /// [`Self::set_status`] for a slice of what was loaded.
+    pub(crate) fn set_status_loaded(&mut self, whole: &[u8], status: u16, reason: &[u8]) {
+        self.status = status;
+        self.reason = Span::within(whole, reason);
+    }
+
+    /// [`Self::append`] for slices of what was loaded. Says which name it is.
+    pub(crate) fn append_loaded(&mut self, whole: &[u8], name: &[u8], value: &[u8]) -> Name {
+        let id = Name::of(name);
+        self.fields.push(Field {
+            name: Span::within(whole, name),
+            value: Span::within(whole, value),
+            id,
+            live: true,
+        });
+        id
+    }
+
+    /// Takes the authority from the Host line, if there is one.
+    pub(crate) fn set_authority_from_host(&mut self) {
+        let host = self.fields.iter().find(|f| f.live && f.id == Name::Host);
+        self.authority = host.map_or(Span::default(), |f| f.value);
+    }
+
+    /// Gives the Host line the value that is the authority by now, or adds one.
+    pub(crate) fn set_host_from_authority(&mut self) {
+        let authority = self.authority;
+        match self.fields.iter_mut().find(|f| f.live && f.id == Name::Host) {
+            Some(field) => field.value = authority,
+            None => {
+                let name = self.store(b"Host");
+                self.fields.push(Field {
+                    name,
+                    value: authority,
+                    id: Name::Host,
+                    live: true,
+                });
+            }
+        }
     }
 
     // Editing.
@@ -162,6 +258,23 @@ impl Head {
         let Self { arena, fields, .. } = self;
         for field in fields.iter_mut().filter(|f| f.live) {
             field.live = keep(field.id, field.name.of(arena), field.value.of(arena));
+        }
+    }
+
+    /// Removes the lines that Connection names (RFC 9110, 7.6.1), but those that `spare` says to keep.
+    pub(crate) fn remove_named_by_connection(&mut self, spare: impl Fn(Name) -> bool) {
+        let Self { arena, fields, .. } = self;
+        for at in 0..fields.len() {
+            let line = fields[at];
+            if !line.live || line.id != Name::Connection {
+                continue;
+            }
+            for option in crate::fields::elements(line.value.of(arena)) {
+                let id = Name::of(option);
+                for field in fields.iter_mut().filter(|f| f.live && f.id == id && !spare(id)) {
+                    field.live = id == Name::Other && !field.name.of(arena).eq_ignore_ascii_case(option);
+                }
+            }
         }
     }
 
@@ -225,7 +338,10 @@ impl Head {
     /// The value of the first line with this known name.
     pub fn get(&self, id: Name) -> Option<&[u8]> {
         debug_assert!(id != Name::Other);
-        self.fields.iter().find(|f| f.live && f.id == id).map(|f| f.value.of(&self.arena))
+        self.fields
+            .iter()
+            .find(|f| f.live && f.id == id)
+            .map(|f| f.value.of(&self.arena))
     }
 
     /// The value of the first line with this name, in any case.
@@ -234,7 +350,9 @@ impl Head {
         if id != Name::Other {
             return self.get(id);
         }
-        self.iter().find(|(field, bytes, _)| *field == id && bytes.eq_ignore_ascii_case(name)).map(|(_, _, value)| value)
+        self.iter()
+            .find(|(field, bytes, _)| *field == id && bytes.eq_ignore_ascii_case(name))
+            .map(|(_, _, value)| value)
     }
 
     /// All lines in order: known name, name as written, value.
@@ -247,6 +365,9 @@ impl Head {
 
     /// All values of one known name, in order.
     pub fn values(&self, id: Name) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |f| f.live && f.id == id).map(|f| f.value.of(&self.arena))
+        self.fields
+            .iter()
+            .filter(move |f| f.live && f.id == id)
+            .map(|f| f.value.of(&self.arena))
     }
 }

@@ -8,6 +8,7 @@
 //! | [`request`] | parses a request head: syntax, target, Host, framing, connection options |
 //! | [`response`] | parses a response head, given the request it answers |
 //! | [`body`] | body framing: a decoder of lengths and chunks, and the encoder that mirrors it |
+//! | [`hop`] | removes what belongs to one connection from a head |
 //! | [`encode`] | writes heads |
 //! | [`path`] | the match form of a path |
 //! | [`error`] | why a message was refused, and with which status |
@@ -16,16 +17,21 @@
 //! parsers could read in two ways is refused here and never reaches a backend.
 
 pub mod body;
+mod chunk;
 pub mod encode;
 pub mod error;
+mod fields;
 pub mod head;
+pub mod hop;
 pub mod name;
 pub mod path;
 pub mod request;
 pub mod response;
 pub mod scan;
+mod trailers;
 
-pub use body::{Decoder, Event, Framing};
+pub use body::{Decoder, Encoder, Event, Framing, Trailers};
 pub use error::Error;
 pub use head::{Head, Version};
 pub use name::Name;
+pub use scan::{Limits, Scan};

@@ -75,9 +75,41 @@ names! {
 impl Name {
     /// Recognises a name, in any case.
     pub fn of(name: &[u8]) -> Name {
-        Self::KNOWN
-            .iter()
-            .find(|(_, text)| text.as_bytes().eq_ignore_ascii_case(name))
-            .map_or(Name::Other, |(id, _)| *id)
+        let Some(first) = name.first() else { return Name::Other };
+        let Some(row) = FIRST.get(name.len()) else {
+            return Name::Other;
+        };
+        let mut at = row[usize::from(first & 0x1f)];
+        while at != NONE {
+            let (id, text) = Self::KNOWN[usize::from(at)];
+            if text.as_bytes().eq_ignore_ascii_case(name) {
+                return id;
+            }
+            at = NEXT[usize::from(at)];
+        }
+        Name::Other
     }
 }
+
+/// No name.
+const NONE: u8 = u8::MAX;
+
+/// By length and the low five bits of the first byte, which are the same for both cases of a letter: a name to compare with.
+static FIRST: [[u8; 32]; 32] = TABLES.0;
+
+/// By name: another one of the same length and first letter.
+static NEXT: [u8; Name::KNOWN.len()] = TABLES.1;
+
+const TABLES: ([[u8; 32]; 32], [u8; Name::KNOWN.len()]) = {
+    let mut first = [[NONE; 32]; 32];
+    let mut next = [NONE; Name::KNOWN.len()];
+    let mut at = 0;
+    while at < Name::KNOWN.len() {
+        let text = Name::KNOWN[at].1.as_bytes();
+        let slot = &mut first[text.len()][(text[0] & 0x1f) as usize];
+        next[at] = *slot;
+        *slot = at as u8;
+        at += 1;
+    }
+    (first, next)
+};

@@ -1,0 +1,54 @@
+//! Removes what belongs to one connection from a head that goes on to the next (RFC 9110, 7.6.1).
+//!
+//! The same for requests and responses. What the next connection needs instead (Connection, framing, Upgrade) is written
+//! by [`crate::encode`].
+
+use crate::fields::elements;
+use crate::head::Head;
+use crate::name::Name;
+
+/// Removes Connection, the lines it names, and every field that ends at this hop.
+///
+/// Connection cannot name away Host, Content-Length, Transfer-Encoding or TE: these decide where a message goes and
+/// ends, and a client that lists them wants the next server to see less than we do. Such an option is ignored.
+/// A TE that lists `trailers` is kept as exactly that; Trailer stays. Upgrade stays if `keep_upgrade`, for a message whose upgrade
+/// was found in order. Allocates nothing, but that the arena may grow by the few bytes of a TE line.
+pub fn strip_hop_by_hop(head: &mut Head, keep_upgrade: bool) {
+    if head.get(Name::Connection).is_some() {
+        head.remove_named_by_connection(|id| {
+            matches!(
+                id,
+                Name::Host | Name::ContentLength | Name::TransferEncoding | Name::Te | Name::Upgrade
+            )
+        });
+    }
+    let trailers = head.values(Name::Te).any(takes_trailers);
+    head.retain(|id, _, _| !(ends_here(id) || id == Name::Te || (id == Name::Upgrade && !keep_upgrade)));
+    if trailers {
+        head.append(b"TE", b"trailers");
+    }
+}
+
+/// Removes every line whose name has an underscore. Many backends read `x_real_ip` as `x-real-ip`, so a client could
+/// state what only we may state.
+pub fn drop_underscored(head: &mut Head) {
+    head.retain(|id, name, _| id != Name::Other || memchr::memchr(b'_', name).is_none());
+}
+
+fn takes_trailers(value: &[u8]) -> bool {
+    elements(value).any(|element| element.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Fields that never go on.
+fn ends_here(id: Name) -> bool {
+    matches!(
+        id,
+        Name::Connection
+            | Name::Http2Settings
+            | Name::KeepAlive
+            | Name::ProxyAuthenticate
+            | Name::ProxyAuthorization
+            | Name::ProxyConnection
+            | Name::TransferEncoding
+    )
+}
