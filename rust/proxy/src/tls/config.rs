@@ -1,0 +1,157 @@
+//! The configuration of handshakes: protocol versions, cipher suites, resumption, ALPN.
+//!
+//! Names are parsed here and nowhere else. What the library does not do is an error that names the flag, the value and
+//! what is possible: an OpenSSL cipher string that silently lost half of its meaning would be worse.
+
+use super::resolver::Resolver;
+use rustls::crypto::aws_lc_rs::{Ticketer, cipher_suite as suites, default_provider};
+use rustls::server::ServerSessionMemoryCache;
+use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use std::sync::Arc;
+
+/// Sessions kept for clients that resume without a ticket. One takes about a kilobyte.
+const SESSIONS: usize = 10_240;
+
+const VERSIONS: &[(&str, &SupportedProtocolVersion)] = &[("TLSv1.2", &version::TLS12), ("TLSv1.3", &version::TLS13)];
+
+/// A suite with the names people know it by.
+struct Suite {
+    iana: &'static str,
+    openssl: &'static str,
+    suite: SupportedCipherSuite,
+}
+
+#[rustfmt::skip]
+static SUITES: [Suite; 9] = [
+    Suite { iana: "TLS_AES_256_GCM_SHA384", openssl: "TLS_AES_256_GCM_SHA384", suite: suites::TLS13_AES_256_GCM_SHA384 },
+    Suite { iana: "TLS_AES_128_GCM_SHA256", openssl: "TLS_AES_128_GCM_SHA256", suite: suites::TLS13_AES_128_GCM_SHA256 },
+    Suite { iana: "TLS_CHACHA20_POLY1305_SHA256", openssl: "TLS_CHACHA20_POLY1305_SHA256", suite: suites::TLS13_CHACHA20_POLY1305_SHA256 },
+    Suite { iana: "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", openssl: "ECDHE-ECDSA-AES256-GCM-SHA384", suite: suites::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 },
+    Suite { iana: "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", openssl: "ECDHE-ECDSA-AES128-GCM-SHA256", suite: suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 },
+    Suite { iana: "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", openssl: "ECDHE-ECDSA-CHACHA20-POLY1305", suite: suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 },
+    Suite { iana: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", openssl: "ECDHE-RSA-AES256-GCM-SHA384", suite: suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 },
+    Suite { iana: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", openssl: "ECDHE-RSA-AES128-GCM-SHA256", suite: suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 },
+    Suite { iana: "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", openssl: "ECDHE-RSA-CHACHA20-POLY1305", suite: suites::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 },
+];
+
+/// Why there is no TLS configuration. The text names the flag and the value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A protocol version that does not exist here.
+    #[error("--ssl-protocols: {value:?} is not possible; choose from {possible}")]
+    Protocol {
+        /// As given.
+        value: String,
+        /// All that is possible.
+        possible: String,
+    },
+    /// No protocol version at all.
+    #[error("--ssl-protocols: names no protocol; choose from {possible}")]
+    NoProtocol {
+        /// All that is possible.
+        possible: String,
+    },
+    /// A cipher suite that does not exist here.
+    #[error("--ssl-ciphers: {value:?} is not possible; choose from {possible}")]
+    Cipher {
+        /// As given.
+        value: String,
+        /// All that is possible, by the name that OpenSSL has for it.
+        possible: String,
+    },
+    /// The self-signed certificate could not be made.
+    #[error("cannot make the self-signed default certificate: {0}")]
+    Default(String),
+    /// The library refused the whole.
+    #[error("cannot set up TLS: {0}")]
+    Library(String),
+}
+
+/// The configuration that all handshakes share.
+///
+/// `protocols`: `TLSv1.2`, `TLSv1.3`. `ciphers`: IANA or OpenSSL names in order of preference, an item may be a list
+/// joined by colons or commas. A list restricts the protocol versions it names suites of; the others keep all that are
+/// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides.
+///
+/// # Errors
+/// A name that is not known, or no protocol at all.
+pub fn server_config(
+    protocols: &[String],
+    ciphers: &[String],
+    resolver: Arc<Resolver>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions = parse_protocols(protocols)?;
+    let chosen = parse_ciphers(ciphers)?;
+    let library = |error: rustls::Error| TlsError::Library(error.to_string());
+
+    let mut provider = default_provider();
+    provider.cipher_suites = with_untouched_versions(&chosen);
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&versions)
+        .map_err(library)?
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    config.ignore_client_order = !chosen.is_empty();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config.ticketer = Ticketer::new().map_err(library)?;
+    Ok(Arc::new(config))
+}
+
+fn items(values: &[String]) -> impl Iterator<Item = &str> {
+    values
+        .iter()
+        .flat_map(|value| value.split([':', ',', ' ']))
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
+fn parse_protocols(values: &[String]) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+    let possible = || VERSIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let mut versions = Vec::new();
+    for item in items(values) {
+        let Some((_, version)) = VERSIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)) else {
+            return Err(TlsError::Protocol {
+                value: item.into(),
+                possible: possible(),
+            });
+        };
+        if !versions.contains(version) {
+            versions.push(*version);
+        }
+    }
+    if versions.is_empty() {
+        return Err(TlsError::NoProtocol { possible: possible() });
+    }
+    Ok(versions)
+}
+
+fn parse_ciphers(values: &[String]) -> Result<Vec<SupportedCipherSuite>, TlsError> {
+    let mut chosen = Vec::new();
+    for item in items(values) {
+        let named = |s: &&Suite| s.iana.eq_ignore_ascii_case(item) || s.openssl.eq_ignore_ascii_case(item);
+        let Some(found) = SUITES.iter().find(named) else {
+            let possible = SUITES.iter().map(|s| s.openssl).collect::<Vec<_>>().join(", ");
+            return Err(TlsError::Cipher {
+                value: item.into(),
+                possible,
+            });
+        };
+        if !chosen.contains(&found.suite) {
+            chosen.push(found.suite);
+        }
+    }
+    Ok(chosen)
+}
+
+/// What was chosen, and all suites of the protocol versions that the choice says nothing about.
+fn with_untouched_versions(chosen: &[SupportedCipherSuite]) -> Vec<SupportedCipherSuite> {
+    let untouched = |suite: &SupportedCipherSuite| !chosen.iter().any(|c| c.version() == suite.version());
+    let rest = SUITES.iter().map(|s| s.suite).filter(untouched);
+    chosen.iter().copied().chain(rest).collect()
+}
+
+/// The IANA name of a suite, for logs and `TlsInfo`.
+pub fn cipher_name(suite: SupportedCipherSuite) -> &'static str {
+    SUITES.iter().find(|s| s.suite == suite).map_or("", |s| s.iana)
+}

@@ -1,0 +1,19 @@
+//! TLS: certificates by key, the one that a server name gets, and the configuration of handshakes.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`store`] | the certificates by key, replaced while handshakes go on |
+//! | [`pair`] | one certificate chain with its private key: names, expiry, and the signing key once it is needed |
+//! | [`resolver`] | which certificate a handshake gets |
+//! | [`config`] | protocol versions, cipher suites, resumption |
+//! | [`default`] | the self-signed certificate that serves when there is no other |
+
+pub mod config;
+pub mod default;
+pub mod pair;
+pub mod resolver;
+pub mod store;
+
+pub use config::{TlsError, server_config};
+pub use resolver::{Names, Resolver};
+pub use store::{CertificateView, Certificates};
