@@ -11,8 +11,7 @@ pub struct ConnInfo {
     pub local: SocketAddr,
     /// The TLS side of it; `None` on the plain port.
     pub tls: Option<TlsInfo>,
-    /// The port that clients believe they speak to: 443 for the TLS listener and 80 for the plain one when they are
-    /// mapped, else the listening port. Goes into `X-Forwarded-Port`.
+    /// The port that clients believe they speak to. Goes into `X-Forwarded-Port`.
     pub forwarded_port: u16,
 }
 

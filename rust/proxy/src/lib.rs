@@ -16,7 +16,30 @@
 //! and around them: [`server`] (start, change, drain), [`worker`] (what one thread owns), [`error`] (what went wrong, and the one place
 //! that turns it into a status), [`options`] (what is fixed while the process lives).
 
+mod accept;
+mod attempt;
+mod buffers;
 pub mod conn;
+mod date;
+mod deadline;
+mod downstream;
 pub mod error;
+pub mod filters;
+mod head;
+mod limits;
+mod linger;
+mod listen;
+pub mod observe;
 pub mod options;
 pub mod record;
+mod relay;
+mod request;
+mod respond;
+mod server;
+pub mod tls;
+mod transport;
+pub mod upstream;
+mod worker;
+
+pub use limits::{block_signals, die};
+pub use server::{Addresses, Gateway, StartError};

@@ -1,5 +1,6 @@
 //! The access record of one request: filled in by the steps it walks through, read by metrics and the access log.
 
+use crate::conn::ConnInfo;
 use fastingress_route::Route;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,4 +39,27 @@ pub struct Record {
     pub reason: Option<&'static str>,
     /// Whether a line is to be written.
     pub log: bool,
+}
+
+impl Record {
+    /// The record of a request that has just come.
+    pub fn new(start: Instant, conn: &ConnInfo, protocol: &'static str) -> Self {
+        Self {
+            start,
+            route: None,
+            peer: conn.peer,
+            scheme: if conn.tls.is_some() { "https" } else { "http" },
+            protocol,
+            endpoint: None,
+            tries: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            status: 0,
+            connect_us: None,
+            upstream_us: None,
+            duration_us: 0,
+            reason: None,
+            log: true,
+        }
+    }
 }

@@ -1,0 +1,156 @@
+//! Accepts connections on one socket of one worker: limits, back-off, TLS handshakes.
+
+use crate::conn::{ConnInfo, TlsInfo};
+use crate::downstream::Client;
+use crate::listen::stop_new_connections;
+use crate::observe::{Handshake, Listener};
+use crate::transport::Transport;
+use crate::worker::{Phase, Worker};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// The longest pause after an error such as no free descriptors.
+const MOST_BACK_OFF: Duration = Duration::from_millis(500);
+const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
+
+/// Accepts until the phase says stop, then takes in what waits, and closes.
+pub async fn run(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    worker: Rc<Worker>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let mut back_off = FIRST_BACK_OFF;
+    loop {
+        tokio::select! {
+            biased;
+            _ = phase.wait_for(|now| *now != Phase::Serving) => break,
+            accepted = accept_one(&listener, &worker) => match accepted {
+                Ok((stream, peer)) => {
+                    back_off = FIRST_BACK_OFF;
+                    spawn(stream, peer, tls.clone(), &worker);
+                }
+                Err(error) => {
+                    worker.metrics.refused(reason(&error));
+                    if is_shortage(&error) {
+                        sleep(back_off).await;
+                        back_off = (back_off * 2).min(MOST_BACK_OFF);
+                    }
+                }
+            },
+        }
+    }
+    take_in_the_rest(listener, tls, &worker);
+}
+
+/// Connections whose clients believe them open are served; closing the socket with them in its queue would reset them.
+fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
+    let Ok(listener) = listener.into_std() else { return };
+    stop_new_connections(&listener);
+    while let Ok((stream, peer)) = listener.accept() {
+        if stream.set_nonblocking(true).is_ok()
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            spawn(stream, peer, tls.clone(), worker);
+        }
+    }
+}
+
+/// Waits for room among the connections, then for a connection.
+async fn accept_one(listener: &TcpListener, worker: &Worker) -> io::Result<(TcpStream, SocketAddr)> {
+    let shared = &worker.shared;
+    while shared.connections.load(Ordering::Relaxed) >= shared.connection_limit {
+        sleep(FIRST_BACK_OFF).await;
+    }
+    listener.accept().await
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+fn reason(error: &io::Error) -> &'static str {
+    if is_shortage(error) { "descriptors" } else { "accept_failed" }
+}
+
+fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
+    let open = Open::new(worker, if tls.is_some() { Listener::Https } else { Listener::Http });
+    tokio::task::spawn_local(async move {
+        let open = open;
+        // Without it, small answers wait for acknowledgements; where it cannot be set, they do.
+        let _slower = stream.set_nodelay(true);
+        let Ok(local) = stream.local_addr() else { return };
+        let (peer, local) = (unmapped(peer), unmapped(local));
+        let info = Box::new(ConnInfo { peer, local, tls: None, forwarded_port: local.port() });
+        match tls {
+            None => Client::serve(Transport::Plain(stream), info, open.worker.clone()).await,
+            Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,
+        }
+    });
+}
+
+async fn serve_tls(stream: TcpStream, mut info: Box<ConnInfo>, config: Arc<rustls::ServerConfig>, worker: &Rc<Worker>) {
+    let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
+    let stream = match timeout(wait, TlsAcceptor::from(config).accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) => return worker.metrics.handshake("", Handshake::Failed),
+        Err(_) => return worker.metrics.handshake("", Handshake::Timeout),
+    };
+    let settled = tls_info(stream.get_ref().1);
+    worker.metrics.handshake(settled.protocol, if settled.resumed { Handshake::Resumed } else { Handshake::Full });
+    info.tls = Some(settled);
+    Client::serve(Transport::Tls(Box::new(stream)), info, worker.clone()).await;
+}
+
+fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
+    let protocol = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLSv1.3",
+    };
+    TlsInfo {
+        sni: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+        protocol,
+        cipher: session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown"),
+        resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+    }
+}
+
+/// `::ffff:192.0.2.1` is 192.0.2.1: allow lists are written in IPv4.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, |v4| SocketAddr::new(v4.into(), address.port())),
+        IpAddr::V4(_) => address,
+    }
+}
+
+/// Counts a connection for as long as its task lives, however it ends.
+struct Open {
+    worker: Rc<Worker>,
+    listener: Listener,
+}
+
+impl Open {
+    fn new(worker: &Rc<Worker>, listener: Listener) -> Self {
+        worker.shared.connections.fetch_add(1, Ordering::Relaxed);
+        worker.metrics.connection_opened(listener);
+        Self { worker: worker.clone(), listener }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.worker.metrics.panicked();
+        }
+        self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.metrics.connection_closed(self.listener);
+    }
+}

@@ -1,0 +1,310 @@
+//! One request on one backend connection: send it, wait for the answer's head, relay both bodies.
+//!
+//! The request body and the answer move at the same time, since a backend may answer before it has read everything.
+//! A connection goes back to the pool only from `relayed`, where the request was wholly sent and the answer wholly
+//! read; on every other way out it is dropped, which lets the backend know at once.
+
+use crate::downstream::After;
+use crate::error::Failure;
+use crate::filters;
+use crate::head::{HeadError, poll_head};
+use crate::relay::{Pump, PumpError, Tunnel, Wait};
+use crate::request::{Found, Request};
+use crate::upstream::{Choice, Connection};
+use fastingress_http1::scan::{Limits, Scan};
+use fastingress_http1::{Framing, Head, Version, encode, hop, response as parse};
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Limits of an answer's head. Big cookies are not an error.
+const LIMITS: Limits = Limits { head: 64 * 1024, headers: 256, target: 0 };
+
+/// One request on one connection.
+pub struct Attempt<'r, 'c> {
+    request: &'r mut Request<'c>,
+    found: &'r Found,
+    connection: Connection,
+    /// Bytes read from the backend and not used yet.
+    inbuf: Vec<u8>,
+    head: Box<Head>,
+    scan: Scan,
+    /// The backend takes no more of the request; it may still answer.
+    send_failed: Option<io::Error>,
+    waiting_since: Instant,
+    read_timeout: Duration,
+    send_timeout: Duration,
+    client_timeout: Duration,
+}
+
+impl<'r, 'c> Attempt<'r, 'c> {
+    /// Prepares to send the request on `connection`.
+    pub fn new(request: &'r mut Request<'c>, found: &'r Found, connection: Connection) -> Self {
+        let worker = &request.client.worker;
+        let options = &worker.shared.options;
+        Self {
+            head: worker.take_head(),
+            read_timeout: filters::read_timeout(&found.route, &found.settings),
+            send_timeout: filters::send_timeout(&found.route, &found.settings),
+            client_timeout: Duration::from_millis(options.body_timeout_ms.into()),
+            request,
+            found,
+            connection,
+            inbuf: Vec::new(),
+            scan: Scan::default(),
+            send_failed: None,
+            waiting_since: Instant::now(),
+        }
+    }
+
+    /// Connects while watching the client: one that goes away is not connected for.
+    pub async fn connect(
+        request: &mut Request<'_>,
+        choice: &Choice,
+        timeout: Duration,
+    ) -> Result<Connection, Failure> {
+        let worker = request.client.worker.clone();
+        let mut connecting = std::pin::pin!(worker.upstreams.connect(choice, timeout));
+        let has_body = !matches!(request.parsed.framing, Framing::Empty);
+        poll_fn(|cx| {
+            if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
+                return Poll::Ready(connected);
+            }
+            if !has_body {
+                std::task::ready!(request.client.poll_gone(cx));
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Sends the request and relays the answer.
+    pub async fn run(mut self) -> Result<After, Failure> {
+        self.begin();
+        let answer = loop {
+            let answer = poll_fn(|cx| self.poll_answer(cx)).await?;
+            if !answer.interim {
+                break answer;
+            }
+            self.forward_interim().await?;
+        };
+        self.request.record.upstream_us = Some(micros(self.waiting_since.elapsed()));
+        if answer.upgrade {
+            return self.tunnel().await;
+        }
+        self.relay(answer).await
+    }
+
+    fn begin(&mut self) {
+        let Request { client, head, parsed, body, .. } = &mut *self.request;
+        body.begin(&client.worker.buffers, |out| {
+            if parsed.upgrade {
+                encode::request_upgrade(head, out);
+            } else {
+                encode::request(head, parsed.framing, true, out);
+            }
+        });
+    }
+
+    /// Sends what can be sent and reads the next head of the backend.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<parse::Response, Failure>> {
+        self.poll_request_body(cx)?;
+        if let Poll::Ready(answer) = self.poll_answer_head(cx) {
+            return Poll::Ready(answer);
+        }
+        let body = &self.request.body;
+        let (at, failure) = if body.is_done() || self.send_failed.is_some() {
+            if body.is_read() && self.request.client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            (self.waiting_since + self.read_timeout, Failure::ReadTimeout)
+        } else {
+            match body.wait() {
+                (Wait::Sink, since) => (since + self.send_timeout, Failure::SendTimeout),
+                (_, since) => (since + self.client_timeout, Failure::ClientTimeout),
+            }
+        };
+        self.request.client.deadline.set(at);
+        self.request.client.deadline.poll(cx).map(|()| Err(failure))
+    }
+
+    /// Moves the request body. A backend that takes no more of it is not an error yet: it may have answered.
+    fn poll_request_body(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let Request { client, body, .. } = &mut *self.request;
+        if body.is_done() || self.send_failed.is_some() {
+            return Ok(());
+        }
+        let stream = &mut self.connection.stream;
+        match body.poll(cx, &mut client.stream, &mut client.inbuf, stream, &client.worker.buffers) {
+            Poll::Ready(Ok(())) => self.waiting_since = Instant::now(),
+            Poll::Ready(Err(PumpError::Source(_))) => return Err(Failure::ClientGone),
+            Poll::Ready(Err(PumpError::Framing(error))) => return Err(Failure::BadRequest(error)),
+            Poll::Ready(Err(PumpError::TooLarge)) => return Err(Failure::BodyTooLarge),
+            Poll::Ready(Err(PumpError::Sink(error))) => {
+                self.send_failed = Some(error);
+                self.waiting_since = Instant::now();
+            }
+            Poll::Pending => {}
+        }
+        Ok(())
+    }
+
+    fn poll_answer_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<parse::Response, Failure>> {
+        let Self { request, connection, inbuf, head, scan, send_failed, .. } = self;
+        let upgrade = request.parsed.upgrade;
+        let method = request.head.method();
+        let buffers = &request.client.worker.buffers;
+        let read = poll_head(cx, &mut connection.stream, inbuf, scan, &LIMITS, buffers, |bytes| {
+            head.clear();
+            parse::parse(bytes, &LIMITS, method, upgrade, head)
+        });
+        read.map_err(|error| match error {
+            HeadError::Refused(error) => Failure::BadResponse(error),
+            HeadError::Io(error) => Failure::UpstreamGone(error),
+            HeadError::Ended => {
+                Failure::UpstreamGone(send_failed.take().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+            }
+        })
+    }
+
+    /// Passes a 1xx on. A client of HTTP/1.0 knows none.
+    async fn forward_interim(&mut self) -> Result<(), Failure> {
+        let version = self.request.head.version();
+        if version == Version::Http10 {
+            return Ok(());
+        }
+        hop::strip_hop_by_hop(&mut self.head, false);
+        self.request.answered = true;
+        let mut out = self.pump_to_client(Framing::Empty, Framing::Empty);
+        let buffers = &self.request.client.worker.buffers;
+        encode::response(&self.head, Framing::Empty, version, true, false, out.out.compose(buffers));
+        poll_fn(|cx| self.poll_to_client(cx, &mut out)).await?;
+        self.request.record.bytes_out += out.out.written();
+        self.waiting_since = Instant::now();
+        Ok(())
+    }
+
+    /// The answer's head, then both bodies to their ends.
+    async fn relay(mut self, answer: parse::Response) -> Result<After, Failure> {
+        let head_request = self.request.head.method() == b"HEAD";
+        let version = self.request.head.version();
+        let outgoing = answer.framing.for_client(version);
+        let worker = self.request.client.worker.clone();
+        let keep_alive = self.request.parsed.keep_alive
+            && self.request.body.is_done()
+            && outgoing != Framing::UntilClose
+            && !worker.is_draining();
+        hop::strip_hop_by_hop(&mut self.head, false);
+        self.filter_answer();
+        let mut down = self.pump_to_client(answer.framing, outgoing);
+        let out = down.out.compose(&worker.buffers);
+        encode::response(&self.head, outgoing, version, keep_alive, head_request, out);
+        self.request.answered = true;
+        self.request.record.status = self.head.status();
+        let moved = poll_fn(|cx| self.poll_relay(cx, &mut down)).await;
+        self.request.record.bytes_out += down.out.written();
+        moved?;
+        Ok(self.relayed(answer, keep_alive))
+    }
+
+    fn filter_answer(&mut self) {
+        filters::on_response(&mut self.head, &self.found.route);
+    }
+
+    fn poll_relay(&mut self, cx: &mut Context<'_>, down: &mut Pump) -> Poll<Result<(), Failure>> {
+        self.poll_request_body(cx)?;
+        if self.poll_to_client(cx, down)?.is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        let body = &self.request.body;
+        let (wait, since) = down.wait();
+        let (at, failure) = match wait {
+            Wait::Sink => (since + self.client_timeout, Failure::ClientTimeout),
+            _ if body.is_done() || self.send_failed.is_some() => {
+                if body.is_read() && self.request.client.poll_gone(cx).is_ready() {
+                    return Poll::Ready(Err(Failure::ClientGone));
+                }
+                (since + self.read_timeout, Failure::ReadTimeout)
+            }
+            _ => (since.max(body.wait().1) + self.read_timeout, Failure::ReadTimeout),
+        };
+        self.request.client.deadline.set(at);
+        self.request.client.deadline.poll(cx).map(|()| Err(failure))
+    }
+
+    fn poll_to_client(&mut self, cx: &mut Context<'_>, down: &mut Pump) -> Poll<Result<(), Failure>> {
+        let client = &mut *self.request.client;
+        let moved = down.poll(
+            cx,
+            &mut self.connection.stream,
+            &mut self.inbuf,
+            &mut client.stream,
+            &client.worker.buffers,
+        );
+        moved.map_err(|error| match error {
+            PumpError::Source(error) => Failure::UpstreamGone(error),
+            PumpError::Framing(error) => Failure::BadResponse(error),
+            PumpError::Sink(_) | PumpError::TooLarge => Failure::ClientGone,
+        })
+    }
+
+    /// Both bodies have ended, or the answer has and the request has not.
+    fn relayed(mut self, answer: parse::Response, keep_alive: bool) -> After {
+        let sent = self.request.body.is_done();
+        let worker = &self.request.client.worker;
+        if sent && answer.keep_alive && answer.framing != Framing::UntilClose && self.inbuf.is_empty() {
+            worker.upstreams.checkin(self.connection);
+        }
+        worker.buffers.give(std::mem::take(&mut self.inbuf));
+        worker.give_head(self.head);
+        match () {
+            () if keep_alive => After::KeepAlive,
+            () if self.request.body.is_read() => After::Close,
+            () => After::Linger,
+        }
+    }
+
+    /// After a 101: raw bytes both ways.
+    async fn tunnel(mut self) -> Result<After, Failure> {
+        hop::strip_hop_by_hop(&mut self.head, true);
+        self.filter_answer();
+        let worker = self.request.client.worker.clone();
+        let budget = &worker.shared.budget;
+        let (mut up, mut down) = (Tunnel::new(budget), Tunnel::new(budget));
+        let out = down.out.compose(&worker.buffers);
+        encode::response_upgrade(&self.head, out);
+        out.append(&mut self.inbuf);
+        up.out.compose(&worker.buffers).append(&mut self.request.client.inbuf);
+        self.request.answered = true;
+        self.request.record.status = self.head.status();
+        let ended = poll_fn(|cx| self.poll_tunnel(cx, &mut up, &mut down)).await;
+        self.request.record.bytes_out += down.out.written();
+        self.request.record.bytes_in += up.out.written();
+        ended.map(|()| After::Gone)
+    }
+
+    fn poll_tunnel(&mut self, cx: &mut Context<'_>, up: &mut Tunnel, down: &mut Tunnel) -> Poll<Result<(), Failure>> {
+        let client = &mut *self.request.client;
+        let buffers = &client.worker.buffers;
+        let sent = up.poll(cx, &mut client.stream, &mut self.connection.stream, buffers);
+        let received = down.poll(cx, &mut self.connection.stream, &mut client.stream, buffers);
+        match (sent, received) {
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(Ok(())),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
+            _ => {}
+        }
+        client.deadline.set(up.moved().max(down.moved()) + self.read_timeout.max(self.send_timeout));
+        client.deadline.poll(cx).map(|()| Err(Failure::ReadTimeout))
+    }
+
+    fn pump_to_client(&self, incoming: Framing, outgoing: Framing) -> Pump {
+        Pump::new(incoming, outgoing, 0, &self.request.client.worker.shared.budget)
+    }
+}
+
+fn micros(time: Duration) -> u32 {
+    time.as_micros().min(u128::from(u32::MAX)) as u32
+}

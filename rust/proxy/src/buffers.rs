@@ -1,0 +1,133 @@
+//! Memory for bytes on their way: one read buffer per worker, a pool of small vectors, and a budget for all of them.
+//!
+//! A connection holds a buffer only while it has bytes that the other side has not taken; an idle one holds none.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that one read may bring.
+pub const READ_SIZE: usize = 64 * 1024;
+/// Bytes that one read of a head may bring; what is beyond the head is copied.
+pub const HEAD_READ_SIZE: usize = 16 * 1024;
+/// Vectors larger than this are given back to the allocator, not to the pool.
+const POOLED_CAPACITY: usize = READ_SIZE + 4096;
+/// Vectors kept per worker.
+const POOLED_COUNT: usize = 64;
+
+/// A worker's own buffers.
+#[derive(Debug)]
+pub struct Buffers {
+    scratch: RefCell<Box<[u8]>>,
+    pool: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()), pool: RefCell::default() }
+    }
+}
+
+impl Buffers {
+    /// Lends the read buffer for the time of one poll.
+    pub fn with_scratch<T>(&self, work: impl FnOnce(&mut [u8]) -> T) -> T {
+        work(&mut self.scratch.borrow_mut())
+    }
+
+    /// An empty vector, warm if there is one.
+    pub fn take(&self) -> Vec<u8> {
+        self.pool.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a vector back.
+    pub fn give(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > POOLED_CAPACITY {
+            return;
+        }
+        buffer.clear();
+        let mut pool = self.pool.borrow_mut();
+        if pool.len() < POOLED_COUNT {
+            pool.push(buffer);
+        }
+    }
+}
+
+/// How many bytes all streams of the process may hold for a side that is slow to take them.
+#[derive(Debug)]
+pub struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicUsize::new(0), limit })
+    }
+
+    /// Bytes held now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// True when new work must wait or be refused.
+    pub fn is_exhausted(&self) -> bool {
+        self.used() >= self.limit
+    }
+}
+
+/// What one stream holds of the budget. Given back when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    budget: Arc<Budget>,
+    held: usize,
+}
+
+impl Lease {
+    /// A lease of nothing yet.
+    pub fn new(budget: &Arc<Budget>) -> Self {
+        Self { budget: budget.clone(), held: 0 }
+    }
+
+    /// States how much is held now.
+    pub fn set(&mut self, bytes: usize) {
+        if bytes > self.held {
+            self.budget.used.fetch_add(bytes - self.held, Ordering::Relaxed);
+        } else if bytes < self.held {
+            self.budget.used.fetch_sub(self.held - bytes, Ordering::Relaxed);
+        }
+        self.held = bytes;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_gives_back_what_it_held() {
+        let budget = Budget::new(100);
+        let mut lease = Lease::new(&budget);
+        lease.set(150);
+        assert!(budget.is_exhausted());
+        lease.set(20);
+        assert_eq!(budget.used(), 20);
+        drop(lease);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn large_vectors_are_not_pooled() {
+        let buffers = Buffers::default();
+        buffers.give(Vec::with_capacity(POOLED_CAPACITY + 1));
+        assert_eq!(buffers.take().capacity(), 0);
+        buffers.give(Vec::with_capacity(100));
+        assert!(buffers.take().capacity() >= 100);
+    }
+}

@@ -1,0 +1,201 @@
+//! One client connection from its first byte to its last: waits for a head, has the request served, keeps alive or
+//! closes in an orderly way.
+//!
+//! While it waits it is a small task without buffers. What happens to a request is in `request`.
+
+use crate::conn::ConnInfo;
+use crate::deadline::Deadline;
+use crate::error::Failure;
+use crate::head::{HeadError, poll_head};
+use crate::request::Arrival;
+use crate::transport::Transport;
+use crate::worker::Worker;
+use crate::{linger, request, respond};
+use fastingress_http1::scan::Scan;
+use fastingress_http1::{Head, request as parse};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::time::Instant;
+
+/// Bytes of later requests that are taken in while one is served.
+const PIPELINED: usize = 64 * 1024;
+
+/// One client connection.
+pub struct Client {
+    /// The byte stream.
+    pub stream: Transport,
+    /// Bytes read and not used yet.
+    pub inbuf: Vec<u8>,
+    /// What is known about the connection.
+    pub info: Box<ConnInfo>,
+    /// The one timer of the connection.
+    pub deadline: Deadline,
+    /// The thread it lives on.
+    pub worker: Rc<Worker>,
+    slot: usize,
+}
+
+/// What is to become of a connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    KeepAlive,
+    /// It closes; the client has sent everything it was going to send.
+    Close,
+    /// It closes while the client may still be sending: what comes is read and dropped, so that the answer is not lost
+    /// to a reset.
+    Linger,
+    /// It has gone, or is of no more use.
+    Gone,
+}
+
+/// How waiting for a head ended.
+enum Next {
+    Request(Box<Head>, parse::Request, Arrival),
+    Refused(Failure, Box<Head>),
+    Quiet,
+}
+
+impl Client {
+    /// Serves a connection until it ends.
+    pub async fn serve(stream: Transport, info: Box<ConnInfo>, worker: Rc<Worker>) {
+        let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
+        let slot = worker.register();
+        let mut client = Client { stream, inbuf: Vec::new(), info, deadline: Deadline::after(wait), worker, slot };
+        let after = client.requests().await;
+        client.close(after).await;
+    }
+
+    async fn requests(&mut self) -> After {
+        let idle = Duration::from_millis(self.worker.shared.options.idle_timeout_ms.into());
+        loop {
+            let after = match self.next().await {
+                Next::Request(head, parsed, arrival) => Box::pin(request::serve(self, head, parsed, arrival)).await,
+                Next::Refused(failure, head) => {
+                    let after = Box::pin(respond::refuse(self, &head, failure)).await;
+                    self.worker.give_head(head);
+                    after
+                }
+                Next::Quiet => After::Close,
+            };
+            if after != After::KeepAlive {
+                return after;
+            }
+            self.deadline.restart(idle);
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        let mut head = self.worker.take_head();
+        let mut scan = Scan::default();
+        let mut since = None;
+        let outcome = poll_fn(|cx| self.poll_next(cx, &mut head, &mut scan, &mut since)).await;
+        match outcome {
+            Ok((parsed, bytes)) => {
+                let start = since.map_or_else(std::time::Instant::now, Instant::into_std);
+                Next::Request(head, parsed, Arrival { start, bytes })
+            }
+            Err(Some(failure)) => Next::Refused(failure, head),
+            Err(None) => {
+                self.worker.give_head(head);
+                Next::Quiet
+            }
+        }
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut Head,
+        scan: &mut Scan,
+        since: &mut Option<Instant>,
+    ) -> Poll<Result<(parse::Request, usize), Option<Failure>>> {
+        let Self { stream, inbuf, worker, .. } = self;
+        let limits = &worker.shared.limits;
+        let read = poll_head(cx, stream, inbuf, scan, limits, &worker.buffers, |bytes| {
+            parse::parse(bytes, limits, head).map(|parsed| (parsed, bytes.len()))
+        });
+        match read {
+            Poll::Ready(Ok(parsed)) => return Poll::Ready(Ok(parsed)),
+            Poll::Ready(Err(HeadError::Refused(error))) => return Poll::Ready(Err(Some(Failure::BadRequest(error)))),
+            Poll::Ready(Err(HeadError::Ended | HeadError::Io(_))) => return Poll::Ready(Err(None)),
+            Poll::Pending => {}
+        }
+        if !self.inbuf.is_empty() {
+            return self.poll_slow_head(cx, since);
+        }
+        self.poll_idle(cx)
+    }
+
+    /// Part of a head is here: the rest must come in time.
+    fn poll_slow_head<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        since: &mut Option<Instant>,
+    ) -> Poll<Result<T, Option<Failure>>> {
+        let wait = Duration::from_millis(self.worker.shared.options.head_timeout_ms.into());
+        let since = *since.get_or_insert_with(Instant::now);
+        self.deadline.set(since + wait);
+        self.deadline.poll(cx).map(|()| Err(Some(Failure::ClientTimeout)))
+    }
+
+    /// Nothing is here: the connection idles, and closes quietly after a while or when the worker drains.
+    fn poll_idle<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Option<Failure>>> {
+        self.worker.idle(self.slot, cx.waker());
+        if let Some(until) = self.worker.idle_deadline() {
+            self.deadline.set(until);
+        }
+        std::task::ready!(self.deadline.poll(cx));
+        if self.stream.has_unread_bytes() {
+            // The next request came at the last moment: its head timeout runs from here.
+            self.deadline.restart(Duration::from_millis(self.worker.shared.options.head_timeout_ms.into()));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(None))
+    }
+
+    /// Ready when the client has gone. What it sends meanwhile is kept for later, up to a bound.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { stream, inbuf, worker, .. } = self;
+        while inbuf.len() < PIPELINED {
+            let read = worker.buffers.with_scratch(|scratch| {
+                let mut space = ReadBuf::new(&mut scratch[..PIPELINED]);
+                std::task::ready!(std::pin::Pin::new(&mut *stream).poll_read(cx, &mut space))?;
+                if inbuf.capacity() == 0 {
+                    *inbuf = worker.buffers.take();
+                }
+                inbuf.extend_from_slice(space.filled());
+                Poll::Ready(Ok::<usize, std::io::Error>(space.filled().len()))
+            });
+            match read {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Pending
+    }
+
+    async fn close(mut self, after: After) {
+        match after {
+            After::Linger => linger::close(&mut self.stream, &self.worker.buffers).await,
+            After::Close if self.stream.has_unread_bytes() => linger::close(&mut self.stream, &self.worker.buffers).await,
+            After::Close | After::KeepAlive => {
+                // A TLS client is told; a plain one sees the FIN when the socket is dropped.
+                let goodbye = tokio::time::timeout(Duration::from_secs(1), self.stream.shutdown());
+                let _gone_already = goodbye.await;
+            }
+            After::Gone => {}
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.worker.unregister(self.slot);
+    }
+}

@@ -1,0 +1,181 @@
+//! Listening sockets: bound before anything serves, one per worker and address, closed without resetting anybody.
+//!
+//! The first socket of an address is bound without SO_REUSEPORT, so that a port in use is an error and is not silently
+//! shared; the option is set afterwards and the other workers' sockets join.
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+/// Connections that may wait to be accepted, per socket. The kernel caps it by `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// How often a free port is looked for that all addresses have.
+const FREE_PORT_TRIES: usize = 16;
+
+/// A port that cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} ({flag}): {source}")]
+pub struct BindError {
+    /// The flag that asks for it, such as `--http-port`.
+    pub flag: &'static str,
+    /// What was tried.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+/// One port on all its addresses, one socket per worker and address.
+#[derive(Debug)]
+pub struct Port {
+    sockets: Vec<Vec<Socket>>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Port {
+    /// Binds `port` on every address for `workers` workers; nothing listens yet. An empty `bind` means all addresses of
+    /// IPv4 and, where the machine has it, IPv6. Port 0 finds one that is free on all of them.
+    pub fn bind(flag: &'static str, bind: &[IpAddr], port: u16, workers: usize) -> Result<Self, BindError> {
+        let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
+        let hosts = if bind.is_empty() { &everywhere[..] } else { bind };
+        let optional_v6 = bind.is_empty();
+        let mut outcome = Self::bind_once(flag, hosts, port, workers, optional_v6);
+        for _ in 1..FREE_PORT_TRIES {
+            match &outcome {
+                Err(error) if port == 0 && error.source.kind() == io::ErrorKind::AddrInUse => {}
+                _ => break,
+            }
+            outcome = Self::bind_once(flag, hosts, port, workers, optional_v6);
+        }
+        outcome
+    }
+
+    fn bind_once(
+        flag: &'static str,
+        hosts: &[IpAddr],
+        port: u16,
+        workers: usize,
+        optional_v6: bool,
+    ) -> Result<Self, BindError> {
+        let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for host in hosts {
+            let port = addresses.first().map_or(port, SocketAddr::port);
+            let address = SocketAddr::new(*host, port);
+            let first = match bind_first(address) {
+                Ok(first) => first,
+                Err(error) if optional_v6 && host.is_ipv6() && lacks_ipv6(&error) => continue,
+                Err(source) => return Err(BindError { flag, address, source }),
+            };
+            let failed = |source| BindError { flag, address, source };
+            let address = first.local_addr().map_err(failed)?.as_socket().expect("an IP socket has an IP address");
+            for sockets in sockets.iter_mut().skip(1) {
+                sockets.push(bind_next(address).map_err(failed)?);
+            }
+            sockets[0].push(first);
+            addresses.push(address);
+        }
+        Ok(Self { sockets, addresses })
+    }
+
+    /// Where it is bound.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Starts to listen. Gives the sockets of each worker.
+    pub fn listen(self) -> io::Result<Vec<Vec<TcpListener>>> {
+        for socket in self.sockets.iter().flatten() {
+            socket.listen(BACKLOG)?;
+        }
+        Ok(self.sockets.into_iter().map(|sockets| sockets.into_iter().map(TcpListener::from).collect()).collect())
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+fn bind_first(address: SocketAddr) -> io::Result<Socket> {
+    let socket = socket(address)?;
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
+    Ok(socket)
+}
+
+fn bind_next(address: SocketAddr) -> io::Result<Socket> {
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
+/// Lets no further connection in while those that wait are still accepted: the kernel drops packets that ask for new
+/// ones, and their senders ask again a second later. Closing the socket after that resets nobody.
+pub fn stop_new_connections(listener: &impl std::os::fd::AsFd) {
+    let drop_all = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
+    let program = libc::sock_fprog { len: 1, filter: drop_all.as_ptr().cast_mut() };
+    let socket = SockRef::from(listener);
+    // SAFETY: the option takes a `sock_fprog`, whose one instruction lives across the call; the kernel copies both.
+    let result = unsafe {
+        libc::setsockopt(
+            std::os::fd::AsRawFd::as_raw_fd(&*socket),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            std::mem::size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    // Where the system refuses it, closing may reset a connection that came within the same microseconds.
+    let _best_effort = result;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn a_port_in_use_is_an_error_that_names_the_flag_and_the_address() {
+        let taken = Port::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
+        let port = taken.addresses()[0].port();
+        let error = Port::bind("--http-port", &[LOOPBACK], port, 2).expect_err("the port is taken");
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("--http-port"));
+        assert!(error.to_string().contains(&port.to_string()));
+    }
+
+    #[test]
+    fn every_worker_gets_a_socket_on_the_same_port() {
+        let port = Port::bind("--http-port", &[LOOPBACK], 0, 3).expect("a free port");
+        let address = port.addresses()[0];
+        let listeners = port.listen().expect("listening");
+        assert_eq!(listeners.len(), 3);
+        for sockets in &listeners {
+            assert_eq!(sockets[0].local_addr().expect("bound"), address);
+        }
+    }
+
+    #[test]
+    fn connections_that_wait_are_accepted_after_new_ones_are_stopped() {
+        let port = Port::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
+        let address = port.addresses()[0];
+        let listener = port.listen().expect("listening").remove(0).remove(0);
+        let _waiting = std::net::TcpStream::connect(address).expect("connects");
+        stop_new_connections(&listener);
+        let late = std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200));
+        assert!(late.is_err());
+        assert!(listener.accept().is_ok());
+        assert!(listener.accept().is_err());
+    }
+}

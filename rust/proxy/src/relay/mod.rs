@@ -1,0 +1,15 @@
+//! Bodies, trailers and upgrades on their way from one side to the other.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`outbox`] | bytes that the sink has not taken yet, and the one vectored write |
+//! | [`pump`] | one body in one direction: decode, count, frame again, write |
+//! | [`tunnel`] | two raw streams after an upgrade |
+
+pub mod outbox;
+pub mod pump;
+pub mod tunnel;
+
+pub use outbox::Outbox;
+pub use pump::{Pump, PumpError, Wait};
+pub use tunnel::Tunnel;

@@ -1,0 +1,329 @@
+//! One body in one direction: read, decode, count, frame again, write.
+//!
+//! A read is made only when the sink has taken everything, so a slow side slows the other one and memory stays at one
+//! read per direction. Bytes leave as they come: nothing is held back to fill a buffer. The pump knows neither which
+//! way it runs nor what a timeout is; it says whom it waits for and since when.
+
+use super::Outbox;
+use crate::buffers::{Buffers, Budget};
+use fastingress_http1::{Decoder, Encoder, Event, Framing};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+/// Reads in one wake before other connections get their turn.
+const FAIR_READS: usize = 16;
+
+/// Whom a pump waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Nobody: it has not been polled, or it is done.
+    Nobody,
+    /// The side it reads from.
+    Source,
+    /// The side it writes to.
+    Sink,
+}
+
+/// Why a body could not be moved.
+#[derive(Debug)]
+pub enum PumpError {
+    /// The source failed or ended early.
+    Source(io::Error),
+    /// The source broke the framing.
+    Framing(fastingress_http1::Error),
+    /// The sink failed.
+    Sink(io::Error),
+    /// More bytes than the limit.
+    TooLarge,
+}
+
+/// Moves one body.
+#[derive(Debug)]
+pub struct Pump {
+    decoder: Decoder,
+    encoder: Encoder,
+    /// The sink wants framing around the data, so bytes are staged and not passed through.
+    staged: bool,
+    /// What the sink has not taken; the head goes in here first.
+    pub out: Outbox,
+    body_bytes: u64,
+    limit: u64,
+    replay: Replay,
+    wait: Wait,
+    since: Instant,
+    done: bool,
+}
+
+/// What was sent so far, in case it must be sent again.
+#[derive(Debug)]
+enum Replay {
+    Off,
+    Kept { bytes: Vec<u8>, most: usize },
+    Overflown,
+}
+
+impl Pump {
+    /// A pump from a body framed as `incoming` to one framed as `outgoing`. `limit` counts body bytes; 0 is unlimited.
+    pub fn new(incoming: Framing, outgoing: Framing, limit: u64, budget: &Arc<Budget>) -> Self {
+        Self {
+            decoder: Decoder::new(incoming),
+            encoder: Encoder::new(incoming, outgoing),
+            staged: outgoing == Framing::Chunked,
+            out: Outbox::new(budget),
+            body_bytes: 0,
+            limit,
+            replay: Replay::Off,
+            wait: Wait::Nobody,
+            since: Instant::now(),
+            done: false,
+        }
+    }
+
+    /// Keeps a copy of what is sent after the head, up to `most` bytes.
+    pub fn keep_copy(&mut self, most: usize) {
+        self.replay = Replay::Kept { bytes: Vec::new(), most };
+    }
+
+    /// Everything sent after the head so far, if it all was kept.
+    pub fn copy(&self) -> Option<&[u8]> {
+        match &self.replay {
+            Replay::Kept { bytes, .. } => Some(bytes),
+            Replay::Off if self.body_bytes == 0 => Some(&[]),
+            Replay::Off | Replay::Overflown => None,
+        }
+    }
+
+    /// True when the source has been read to the end of the body and the sink has taken all of it.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// True when the source has been read to the end of the body.
+    pub fn is_read(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// Body bytes read, without framing.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Whom it waits for, and since when.
+    pub fn wait(&self) -> (Wait, Instant) {
+        (self.wait, self.since)
+    }
+
+    /// Begins, or begins again, with a sink that has seen nothing: the head first, then what was sent of the body before.
+    pub fn begin(&mut self, buffers: &Buffers, write_head: impl FnOnce(&mut Vec<u8>)) {
+        self.out.reset(buffers);
+        self.done = false;
+        self.wait = Wait::Nobody;
+        let waiting = self.out.compose(buffers);
+        write_head(waiting);
+        if let Replay::Kept { bytes, .. } = &self.replay {
+            waiting.extend_from_slice(bytes);
+        }
+    }
+
+    /// Moves what can be moved. `inbuf` holds bytes already read from the source, and what follows the body in the end.
+    pub fn poll<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut R,
+        inbuf: &mut Vec<u8>,
+        sink: &mut W,
+        buffers: &Buffers,
+    ) -> Poll<Result<(), PumpError>>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        for _ in 0..FAIR_READS {
+            if self.done {
+                return Poll::Ready(Ok(()));
+            }
+            if !inbuf.is_empty() && !self.decoder.is_done() && self.wait != Wait::Sink {
+                let mut bytes = std::mem::take(inbuf);
+                let used = self.feed(cx, &bytes, sink, buffers)?;
+                if used < bytes.len() {
+                    bytes.drain(..used);
+                    *inbuf = bytes;
+                } else {
+                    buffers.give(bytes);
+                }
+                continue;
+            }
+            if self.flush(cx, sink, buffers)?.is_pending() {
+                return self.pending(Wait::Sink);
+            }
+            if self.decoder.remaining_hint() == Some(0) {
+                // Nothing more is to be read; the decoder may still have the end to tell.
+                self.feed(cx, &[], sink, buffers)?;
+                self.done = self.decoder.is_done() && self.out.is_empty();
+                continue;
+            }
+            if !inbuf.is_empty() {
+                continue;
+            }
+            match buffers.with_scratch(|scratch| self.read(cx, source, inbuf, sink, scratch, buffers))? {
+                Poll::Ready(()) => {}
+                Poll::Pending => return self.pending(Wait::Source),
+            }
+        }
+        self.wait_for(Wait::Source);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Any byte taken counts as progress, so a sink that is slow but alive is not timed out.
+    fn flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut W,
+        buffers: &Buffers,
+    ) -> Result<Poll<()>, PumpError> {
+        let before = self.out.written();
+        let flushed = self.out.poll_flush(cx, sink, buffers).map_err(PumpError::Sink)?;
+        if self.out.written() != before || (flushed.is_ready() && self.wait == Wait::Sink) {
+            self.progress();
+        }
+        Ok(flushed)
+    }
+
+    fn read<R, W>(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut R,
+        inbuf: &mut Vec<u8>,
+        sink: &mut W,
+        scratch: &mut [u8],
+        buffers: &Buffers,
+    ) -> Result<Poll<()>, PumpError>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut space = ReadBuf::new(scratch);
+        match Pin::new(source).poll_read(cx, &mut space) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(result) => result.map_err(PumpError::Source)?,
+        }
+        let bytes = space.filled();
+        if bytes.is_empty() {
+            self.decoder
+                .finish_on_eof()
+                .map_err(|_| PumpError::Source(io::ErrorKind::UnexpectedEof.into()))?;
+            self.encoder.finish(self.out.compose(buffers));
+            return Ok(Poll::Ready(()));
+        }
+        let used = self.feed(cx, bytes, sink, buffers)?;
+        if used < bytes.len() {
+            if inbuf.capacity() == 0 {
+                *inbuf = buffers.take();
+            }
+            inbuf.extend_from_slice(&bytes[used..]);
+        }
+        Ok(Poll::Ready(()))
+    }
+
+    /// Decodes `bytes` to their end or to the end of the body, and writes. Gives the number of bytes used.
+    fn feed<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        sink: &mut W,
+        buffers: &Buffers,
+    ) -> Result<usize, PumpError> {
+        let mut used = 0;
+        while !self.decoder.is_done() {
+            let (n, event) = self.decoder.decode(&bytes[used..]).map_err(PumpError::Framing)?;
+            used += n;
+            let Some(event) = event else { break };
+            if let Event::Data(data) = &event {
+                self.count(data.len())?;
+                if !self.staged {
+                    self.remember(data);
+                    if !self.push(cx, data, sink, buffers)? {
+                        break;
+                    }
+                    continue;
+                }
+            }
+            self.stage(&event, buffers);
+        }
+        if self.staged && self.out.len() > 0 {
+            self.push(cx, &[], sink, buffers)?;
+        }
+        Ok(used)
+    }
+
+    fn push<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        sink: &mut W,
+        buffers: &Buffers,
+    ) -> Result<bool, PumpError> {
+        self.progress();
+        let all = self.out.push(cx, sink, data, buffers).map_err(PumpError::Sink)?;
+        if !all {
+            self.wait_for(Wait::Sink);
+        }
+        Ok(all)
+    }
+
+    /// Frames one event into the outbox.
+    fn stage(&mut self, event: &Event<'_>, buffers: &Buffers) {
+        let out = self.out.compose(buffers);
+        let start = out.len();
+        self.encoder.before(event, out);
+        if let Event::Data(data) = event {
+            out.extend_from_slice(data);
+        }
+        self.encoder.after(event, out);
+        if let Replay::Kept { bytes, most } = &mut self.replay {
+            bytes.extend_from_slice(&out[start..]);
+            if bytes.len() > *most {
+                self.replay = Replay::Overflown;
+            }
+        }
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), PumpError> {
+        self.body_bytes += bytes as u64;
+        if self.limit > 0 && self.body_bytes > self.limit {
+            return Err(PumpError::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, data: &[u8]) {
+        if let Replay::Kept { bytes, most } = &mut self.replay {
+            if bytes.len() + data.len() > *most {
+                self.replay = Replay::Overflown;
+            } else {
+                bytes.extend_from_slice(data);
+            }
+        }
+    }
+
+    fn progress(&mut self) {
+        self.wait = Wait::Nobody;
+    }
+
+    fn wait_for(&mut self, whom: Wait) {
+        if self.wait != whom {
+            self.wait = whom;
+            self.since = Instant::now();
+        }
+    }
+
+    fn pending(&mut self, whom: Wait) -> Poll<Result<(), PumpError>> {
+        self.wait_for(whom);
+        Poll::Pending
+    }
+}

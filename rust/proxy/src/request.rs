@@ -1,0 +1,234 @@
+//! The spine: one request from its head to its access record.
+//!
+//! The steps are those of the crate's heading: route, filters, upstream, relay, log. Errors leave sideways as a
+//! [`Failure`] and are answered in `respond`.
+
+use crate::attempt::Attempt;
+use crate::downstream::{After, Client};
+use crate::error::Failure;
+use crate::filters::{self, Verdict};
+use crate::record::Record;
+use crate::relay::Pump;
+use crate::respond;
+use crate::upstream::{Choice, Tried};
+use fastingress_http1::{Framing, Head, Version, hop, path, request as parse};
+use fastingress_route::{Route, schema};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes of a request body that are kept in case it must be sent again.
+const REPLAY: usize = 64 * 1024;
+/// Pooled connections that may turn out to be stale before a fresh one is made.
+const STALE: usize = 2;
+
+/// One request under way.
+pub struct Request<'c> {
+    /// The connection it came on.
+    pub client: &'c mut Client,
+    /// Its head, edited by the filters.
+    pub head: Box<Head>,
+    /// What its head says about body and connection.
+    pub parsed: parse::Request,
+    /// Its body on the way up.
+    pub body: Pump,
+    /// What will be logged.
+    pub record: Record,
+    /// True once a byte of the final answer may have reached the client.
+    pub answered: bool,
+    path: Vec<u8>,
+}
+
+/// When a head came, and how many bytes it had.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// When its first byte was read.
+    pub start: Instant,
+    /// Its length on the wire.
+    pub bytes: usize,
+}
+
+/// The route of a request with the settings it is served under.
+pub struct Found {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The settings of its scope, as they were when the request came.
+    pub settings: Arc<schema::Settings>,
+    host_has_certificate: bool,
+}
+
+/// Serves one request and says what is to become of its connection.
+pub async fn serve(client: &mut Client, head: Box<Head>, parsed: parse::Request, arrival: Arrival) -> After {
+    let mut request = Request::new(client, head, parsed, arrival);
+    let after = match request.run().await {
+        Ok(after) => after,
+        Err(failure) => respond::fail(&mut request, failure).await,
+    };
+    request.finish();
+    after
+}
+
+impl<'c> Request<'c> {
+    fn new(client: &'c mut Client, head: Box<Head>, parsed: parse::Request, arrival: Arrival) -> Self {
+        let mut record = Record::new(arrival.start, &client.info, protocol(head.version()));
+        record.bytes_in = arrival.bytes as u64;
+        let body = Pump::new(parsed.framing, parsed.framing, 0, &client.worker.shared.budget);
+        let path = client.worker.buffers.take();
+        Self { client, head, parsed, body, record, answered: false, path }
+    }
+
+    async fn run(&mut self) -> Result<After, Failure> {
+        if self.client.worker.shared.budget.is_exhausted() {
+            return Err(Failure::Overload);
+        }
+        let found = self.route()?;
+        if let Verdict::Respond(local) = self.filter(&found) {
+            return respond::local(self, &local).await;
+        }
+        self.upstream(&found).await
+    }
+
+    /// Which route takes it.
+    fn route(&mut self) -> Result<Found, Failure> {
+        let Self { client, head, record, path, .. } = self;
+        let mut scratch = client.worker.buffers.take();
+        let found = client.worker.with_table(|table| {
+            let settings = table.settings().now.load();
+            let normal = path::normalise(head.path(), settings.merge_slashes, &mut scratch);
+            let normal = normal.map_err(Failure::BadRequest)?;
+            path.extend_from_slice(normal);
+            let lookup = table.lookup(head.host(), normal);
+            record.log = settings.access_log;
+            let route = lookup.route.ok_or(Failure::NoRoute)?.clone();
+            Ok::<_, Failure>(Found {
+                settings: route.settings.now.load_full(),
+                host_has_certificate: lookup.host_has_certificate,
+                route,
+            })
+        });
+        client.worker.buffers.give(scratch);
+        let found = found?;
+        let Found { route, settings, .. } = &found;
+        record.log = route.policy.access_log.unwrap_or(settings.access_log);
+        record.route = Some(route.clone());
+        Ok(found)
+    }
+
+    /// Policies on the request head. From here on the head is what the backend will see.
+    fn filter(&mut self, found: &Found) -> Verdict {
+        hop::strip_hop_by_hop(&mut self.head, self.parsed.upgrade);
+        let Self { client, head, parsed, path, .. } = self;
+        let (ip, https) = filters::client_of(head, &client.info, &found.settings);
+        let exchange = filters::Exchange {
+            conn: &client.info,
+            route: &found.route,
+            settings: &found.settings,
+            host_has_certificate: found.host_has_certificate,
+            path,
+            content_length: match parsed.framing {
+                Framing::Length(n) => Some(n),
+                _ => None,
+            },
+            client: ip,
+            https,
+        };
+        let mut scratch = client.worker.buffers.take();
+        let verdict = filters::on_request(head, &exchange, &mut scratch);
+        client.worker.buffers.give(scratch);
+        verdict
+    }
+
+    /// Tries endpoints until one answers.
+    async fn upstream(&mut self, found: &Found) -> Result<After, Failure> {
+        let target = &found.route.target;
+        let cell = target.backend.as_ref().ok_or(Failure::NoBackend)?;
+        let limit = filters::body_limit(&found.route, &found.settings);
+        self.body = Pump::new(self.parsed.framing, self.parsed.framing, limit, &self.client.worker.shared.budget);
+        let repeatable = is_idempotent(self.head.method());
+        if repeatable && !matches!(self.parsed.framing, Framing::Empty) {
+            self.body.keep_copy(REPLAY);
+        }
+        let worker = self.client.worker.clone();
+        let mut tried = Tried::default();
+        let mut last = Failure::NoEndpoints;
+        for number in 0..found.settings.tries.max(1) {
+            if number > 0 && !worker.upstreams.may_retry(cell) {
+                break;
+            }
+            let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) else { break };
+            tried.add(&choice);
+            self.record.tries = number + 1;
+            self.record.endpoint = Some(choice.text().clone());
+            match self.on_endpoint(found, &choice, repeatable).await {
+                Ok(after) => return Ok(after),
+                Err(failure) if self.may_try_again(&failure, repeatable) => last = failure,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(last)
+    }
+
+    /// One endpoint: pooled connections that turn out to be stale first, then a fresh one.
+    async fn on_endpoint(&mut self, found: &Found, choice: &Choice, repeatable: bool) -> Result<After, Failure> {
+        let worker = self.client.worker.clone();
+        for _ in 0..STALE {
+            let Some(connection) = worker.upstreams.checkout(choice, !repeatable) else { break };
+            match Attempt::new(self, found, connection).run().await {
+                Err(failure @ Failure::UpstreamGone(_)) if self.may_try_again(&failure, repeatable) => {}
+                outcome => return outcome,
+            }
+        }
+        let timeout = filters::connect_timeout(&found.route, &found.settings);
+        let start = Instant::now();
+        let connection = Attempt::connect(self, choice, timeout).await?;
+        self.record.connect_us = Some(start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
+        Attempt::new(self, found, connection).run().await
+    }
+
+    /// True when the same request may be sent to another endpoint: the client has seen no answer, and either not one
+    /// byte was sent or sending it twice does no harm and all of it can be sent again.
+    fn may_try_again(&self, failure: &Failure, repeatable: bool) -> bool {
+        if self.answered {
+            return false;
+        }
+        match failure {
+            Failure::Connect(_) | Failure::ConnectTimeout => true,
+            Failure::UpstreamGone(_) | Failure::ReadTimeout | Failure::SendTimeout => {
+                self.body.out.written() == 0 || (repeatable && self.body.copy().is_some())
+            }
+            _ => false,
+        }
+    }
+
+    fn finish(mut self) {
+        let worker = &self.client.worker;
+        self.record.bytes_in += self.body.body_bytes();
+        self.record.duration_us = self.record.start.elapsed().as_micros() as u64;
+        worker.metrics.request(&self.record);
+        if self.record.log
+            && let Some(log) = &worker.log
+        {
+            log.write(&self.record, &self.head);
+        }
+        worker.buffers.give(std::mem::take(&mut self.path));
+        worker.give_head(self.head);
+    }
+}
+
+/// Methods that do no harm when they run twice (RFC 9110 section 9.2.2, and the safe ones of WebDAV). Others are never
+/// sent twice.
+fn is_idempotent(method: &[u8]) -> bool {
+    matches!(
+        method,
+        b"GET" | b"HEAD" | b"PUT" | b"DELETE" | b"OPTIONS" | b"TRACE" | b"PROPFIND" | b"REPORT" | b"SEARCH"
+    )
+}
+
+/// How the protocol of a request is named in logs.
+pub fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::Http10 => "HTTP/1.0",
+        Version::Http11 => "HTTP/1.1",
+        Version::Http2 => "HTTP/2.0",
+        Version::Http3 => "HTTP/3.0",
+    }
+}

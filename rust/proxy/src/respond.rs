@@ -1,0 +1,169 @@
+//! Answers we make ourselves: of filters, and of everything that went wrong. The one place that turns a failure into
+//! bytes for the client.
+
+use crate::downstream::{After, Client};
+use crate::error::Failure;
+use crate::filters::Local;
+use crate::record::Record;
+use crate::relay::Outbox;
+use crate::request::{Request, protocol};
+use fastingress_http1::{Framing, Head, Name, Version, encode};
+use std::future::poll_fn;
+use std::io::Write;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// What is to be said.
+struct Answer<'a> {
+    status: u16,
+    location: Option<&'a [u8]>,
+    reason: &'static str,
+    keep_alive: bool,
+}
+
+/// Answers in place of a backend because a filter says so.
+pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Failure> {
+    request.record.reason = Some(local.reason);
+    let keep_alive = may_keep_alive(request);
+    let answer = Answer { status: local.status, location: local.location.as_deref(), reason: local.reason, keep_alive };
+    Ok(send(request, &answer).await)
+}
+
+/// Answers because something went wrong, if an answer can still be given.
+pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
+    request.record.reason = Some(failure.reason());
+    if request.answered || matches!(failure, Failure::ClientGone) {
+        if request.record.status == 0 {
+            request.record.status = failure.status();
+        }
+        return After::Gone;
+    }
+    let keep_alive = may_keep_alive(request) && !matches!(failure, Failure::BadRequest(_));
+    let answer = Answer { status: failure.status(), location: None, reason: failure.reason(), keep_alive };
+    send(request, &answer).await
+}
+
+/// Answers a head that was refused before there was a request.
+pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After {
+    let mut record = Record::new(Instant::now(), &client.info, protocol(head.version()));
+    record.status = failure.status();
+    record.reason = Some(failure.reason());
+    let answer = Answer { status: failure.status(), location: None, reason: failure.reason(), keep_alive: false };
+    record.bytes_out = write(client, head, &answer).await;
+    let worker = &client.worker;
+    worker.metrics.request(&record);
+    if let Some(log) = &worker.log {
+        log.write(&record, head);
+    }
+    After::Linger
+}
+
+fn may_keep_alive(request: &Request<'_>) -> bool {
+    request.parsed.keep_alive
+        && matches!(request.parsed.framing, Framing::Empty | Framing::Length(0))
+        && !request.client.worker.is_draining()
+}
+
+async fn send(request: &mut Request<'_>, answer: &Answer<'_>) -> After {
+    request.answered = true;
+    request.record.status = answer.status;
+    request.record.bytes_out += write(request.client, &request.head, answer).await;
+    if answer.keep_alive { After::KeepAlive } else { After::Linger }
+}
+
+/// Composes and sends; gives the number of bytes that the client took. A client that takes nothing for too long has
+/// lost its answer.
+async fn write(client: &mut Client, request: &Head, answer: &Answer<'_>) -> u64 {
+    let worker = client.worker.clone();
+    let mut out = Outbox::new(&worker.shared.budget);
+    compose(client, request, answer, &mut out);
+    client.deadline.restart(Duration::from_millis(worker.shared.options.body_timeout_ms.into()));
+    poll_fn(|cx| {
+        if out.poll_flush(cx, &mut client.stream, &worker.buffers).is_ready() {
+            return Poll::Ready(());
+        }
+        client.deadline.poll(cx)
+    })
+    .await;
+    out.written()
+}
+
+fn compose(client: &Client, request: &Head, answer: &Answer<'_>, out: &mut Outbox) {
+    let worker = &client.worker;
+    let json = wants_json(request);
+    let mut page = worker.buffers.take();
+    write_page(answer, json, &mut page);
+    let mut head = worker.take_head();
+    head.set_version(Version::Http11);
+    head.set_status(answer.status, phrase(answer.status).as_bytes());
+    worker.with_date(|date| head.append(b"date", date));
+    let kind: &[u8] = if json { b"application/json" } else { b"text/html; charset=utf-8" };
+    head.append(b"content-type", kind);
+    if let Some(location) = answer.location {
+        head.append(b"location", location);
+    }
+    let version = if request.version() == Version::Http10 { Version::Http10 } else { Version::Http11 };
+    let head_request = request.method() == b"HEAD";
+    let bytes = out.compose(&worker.buffers);
+    encode::response(&head, Framing::Length(page.len() as u64), version, answer.keep_alive, head_request, bytes);
+    if !head_request {
+        bytes.extend_from_slice(&page);
+    }
+    worker.give_head(head);
+    worker.buffers.give(page);
+}
+
+/// True when the client names JSON and does not name HTML.
+fn wants_json(request: &Head) -> bool {
+    let accepts = |kind: &[u8]| {
+        request.values(Name::Accept).any(|value| memchr::memmem::find(value, kind).is_some())
+    };
+    accepts(b"application/json") && !accepts(b"text/html")
+}
+
+fn write_page(answer: &Answer<'_>, json: bool, page: &mut Vec<u8>) {
+    let Answer { status, reason, .. } = answer;
+    let phrase = phrase(*status);
+    let written = if json {
+        writeln!(page, r#"{{"status":{status},"error":"{phrase}","reason":"{reason}"}}"#)
+    } else {
+        writeln!(
+            page,
+            "<!doctype html>\n<title>{status} {phrase}</title>\n<h1>{status} {phrase}</h1>\n<p>fastingress: {reason}</p>"
+        )
+    };
+    written.expect("writing into a vector does not fail");
+}
+
+/// The reason phrase of a status (RFC 9110 section 15).
+pub fn phrase(status: u16) -> &'static str {
+    match status {
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        305 => "Use Proxy",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        499 => "Client Closed Request",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}

@@ -1,0 +1,415 @@
+//! The gateway as a whole: binds, takes changes, serves, drains, stops.
+//!
+//! Every method may be called from any thread; those that work are meant to be called without the interpreter lock.
+
+use crate::listen::{BindError, Port};
+use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
+use crate::options::{LogFormat, Options};
+use crate::tls::{self, Certificates, TlsError};
+use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
+use crate::worker::{Phase, Shared, Worker};
+use crate::{accept, limits};
+use arc_swap::ArcSwap;
+use fastingress_route::schema::{ChangeSet, Report};
+use fastingress_route::{Compiler, RouteTable, SchemaError};
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// How often waiting for the last connections looks.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+/// How often a worker looks after its pools.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A TLS option makes no sense.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The system refuses a thread, a descriptor or the like.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Called twice, or after `stop`.
+    #[error("the gateway is already serving, or has stopped")]
+    Misuse,
+}
+
+/// Where a gateway listens.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    /// The plain port.
+    pub http: Vec<SocketAddr>,
+    /// The TLS port.
+    pub https: Vec<SocketAddr>,
+    /// The admin port.
+    pub admin: Vec<SocketAddr>,
+}
+
+/// A gateway.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+    phase: watch::Sender<Phase>,
+    /// Bumped at each swap, so that idle workers let go of the old table.
+    swapped: watch::Sender<u64>,
+    compiler: Mutex<Compiler>,
+    certificates: Arc<Certificates>,
+    metrics: Arc<Metrics>,
+    dns: Mutex<DnsResolver>,
+    upstreams: Arc<UpstreamShared>,
+    tls: Arc<rustls::ServerConfig>,
+    log: Option<Arc<AccessLog>>,
+    condition: Arc<Condition>,
+    ports: Mutex<Option<Ports>>,
+    running: Mutex<Running>,
+}
+
+struct Ports {
+    http: Option<Port>,
+    https: Option<Port>,
+    admin: Option<Port>,
+}
+
+#[derive(Default)]
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    admin: Option<Admin>,
+}
+
+/// What the admin port tells and others set.
+struct Condition {
+    table: Arc<ArcSwap<RouteTable>>,
+    metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
+    upstreams: Arc<UpstreamShared>,
+    ready: RwLock<Result<(), String>>,
+    problems: RwLock<Arc<str>>,
+    log: Option<Arc<AccessLog>>,
+}
+
+impl Gateway {
+    /// Binds every port. Nothing is served, and nobody can connect, before [`Gateway::serve`].
+    pub fn bind(mut options: Options) -> Result<Self, StartError> {
+        if options.workers == 0 {
+            options.workers = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+        let connection_limit = limits::connections(options.connection_limit)?;
+        let ports = Ports::bind(&options)?;
+        let addresses = ports.addresses();
+        let table = Arc::new(ArcSwap::new(RouteTable::empty()));
+        let certificates = Certificates::new()?;
+        let resolver = tls::Resolver::new(table.clone(), certificates.clone());
+        let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, resolver)?;
+        let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
+        let log = start_log(options.access_log)?;
+        let shared = Arc::new(Shared::new(options, table.clone(), connection_limit));
+        let upstreams = UpstreamShared::new();
+        let condition = Arc::new(Condition {
+            table,
+            metrics: metrics.clone(),
+            shared: shared.clone(),
+            upstreams: upstreams.clone(),
+            ready: RwLock::new(Err("starting".into())),
+            problems: RwLock::new("[]".into()),
+            log: log.clone(),
+        });
+        Ok(Self {
+            shared,
+            addresses,
+            phase: watch::Sender::new(Phase::Serving),
+            swapped: watch::Sender::new(0),
+            compiler: Mutex::new(Compiler::new()),
+            certificates,
+            metrics,
+            dns: Mutex::new(DnsResolver::start().map_err(|source| StartError::System { what: "start the DNS thread", source })?),
+            upstreams,
+            tls,
+            log,
+            condition,
+            ports: Mutex::new(Some(ports)),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Decodes and compiles a change set and swaps the table. Requests under way keep their routes.
+    pub fn apply(&self, change_set: &[u8]) -> Result<Report, SchemaError> {
+        let start = Instant::now();
+        let change = ChangeSet::decode(change_set)?;
+        let mut compiler = lock(&self.compiler);
+        let applied = compiler.apply(&change)?;
+        let mut report = applied.report;
+        // Certificates first: the new table may name them.
+        report.problems.extend(self.certificates.apply(&applied.certificates));
+        lock(&self.dns).follow(&applied.table);
+        self.shared.table.store(applied.table);
+        self.swapped.send_modify(|count| *count += 1);
+        self.metrics.table_swapped(start.elapsed());
+        Ok(report)
+    }
+
+    /// Listens and starts the workers. To be called after the first [`Gateway::apply`].
+    pub fn serve(&self) -> Result<(), StartError> {
+        let ports = lock(&self.ports).take().ok_or(StartError::Misuse)?;
+        let mut running = lock(&self.running);
+        if let Some(admin) = ports.admin {
+            let sockets = listen(admin)?.into_iter().flatten().collect();
+            let admin = observe::admin::start(sockets, self.condition.clone());
+            running.admin = Some(admin.map_err(|source| StartError::System { what: "start the admin port", source })?);
+        }
+        let workers = self.shared.options.workers;
+        let nothing = || (0..workers).map(|_| Vec::new()).collect();
+        let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(|| Ok(nothing()), listen)?;
+        let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(|| Ok(nothing()), listen)?;
+        for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
+            running.workers.push(self.spawn_worker(index, http, https)?);
+        }
+        Ok(())
+    }
+
+    fn spawn_worker(
+        &self,
+        index: usize,
+        http: Vec<TcpListener>,
+        https: Vec<TcpListener>,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let seed = WorkerSeed {
+            shared: self.shared.clone(),
+            upstreams: self.upstreams.clone(),
+            metrics: self.metrics.clone(),
+            log: self.log.as_ref().map(|log| log.handle()),
+            tls: self.tls.clone(),
+            phase: self.phase.subscribe(),
+            swapped: self.swapped.subscribe(),
+            http,
+            https,
+        };
+        std::thread::Builder::new()
+            .name(format!("fastingress-{index}"))
+            .spawn(move || {
+                // A gateway that has lost a worker would lose its share of connections in silence.
+                if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| seed.run(index))).is_err() {
+                    limits::die("a worker thread has died");
+                }
+            })
+            .map_err(|source| StartError::System { what: "start a worker thread", source })
+    }
+
+    /// Where it listens, ports found included.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What `/readyz` answers: ready, or why not.
+    pub fn set_ready(&self, ready: Result<(), String>) {
+        *self.condition.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
+    }
+
+    /// What `/problems` answers: a JSON list.
+    pub fn set_problems(&self, json: &str) {
+        *self.condition.problems.write().unwrap_or_else(PoisonError::into_inner) = json.into();
+    }
+
+    /// The live table.
+    pub fn table(&self) -> Arc<RouteTable> {
+        self.shared.table.load_full()
+    }
+
+    /// The digest of the desired state.
+    pub fn digest(&self) -> String {
+        lock(&self.compiler).digest()
+    }
+
+    /// The certificates that are live.
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
+    /// All counters in the Prometheus text format.
+    pub fn metrics(&self) -> String {
+        self.condition.metrics()
+    }
+
+    /// Stops accepting without resetting anybody, makes every answer the last of its connection, and waits for what is in
+    /// flight. True when all of it ended in time.
+    pub fn drain(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        self.shared.set_phase(Phase::Draining);
+        self.phase.send_replace(Phase::Draining);
+        loop {
+            if self.shared.connections.load(Ordering::Relaxed) == 0 && self.listeners_are_closed() {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(DRAIN_LOOK);
+        }
+    }
+
+    fn listeners_are_closed(&self) -> bool {
+        self.shared.listeners.load(Ordering::Acquire) == 0
+    }
+
+    /// Ends now, whatever is in flight, and waits for the threads.
+    pub fn stop(&self) {
+        self.shared.set_phase(Phase::Stopped);
+        self.phase.send_replace(Phase::Stopped);
+        lock(&self.ports).take();
+        let running = std::mem::take(&mut *lock(&self.running));
+        for worker in running.workers {
+            // A worker that panicked has already ended the process.
+            let _ended = worker.join();
+        }
+        if let Some(admin) = running.admin {
+            admin.stop();
+        }
+        lock(&self.dns).stop();
+        if let Some(log) = &self.log {
+            // What a blocked reader does not take in time is lost, and was counted.
+            let _all_written = log.stop();
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Ports {
+    fn bind(options: &Options) -> Result<Self, BindError> {
+        let bind = |flag, addresses: &[_], port: Option<u16>, sockets| {
+            port.map(|port| Port::bind(flag, addresses, port, sockets)).transpose()
+        };
+        Ok(Self {
+            http: bind("--http-port", &options.bind, options.http_port, options.workers)?,
+            https: bind("--https-port", &options.bind, options.https_port, options.workers)?,
+            admin: bind("--admin-port", &options.admin_bind, options.admin_port, 1)?,
+        })
+    }
+
+    fn addresses(&self) -> Addresses {
+        let of = |port: &Option<Port>| port.as_ref().map_or_else(Vec::new, |port| port.addresses().to_vec());
+        Addresses { http: of(&self.http), https: of(&self.https), admin: of(&self.admin) }
+    }
+}
+
+fn listen(port: Port) -> Result<Vec<Vec<TcpListener>>, StartError> {
+    port.listen().map_err(|source| StartError::System { what: "listen", source })
+}
+
+fn start_log(format: LogFormat) -> Result<Option<Arc<AccessLog>>, StartError> {
+    if format == LogFormat::Off {
+        return Ok(None);
+    }
+    let out = limits::standard_output().map_err(|source| StartError::System { what: "use standard output", source })?;
+    let log = AccessLog::start(format, out).map_err(|source| StartError::System { what: "start the log thread", source })?;
+    Ok(Some(Arc::new(log)))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a worker thread is started with.
+struct WorkerSeed {
+    shared: Arc<Shared>,
+    upstreams: Arc<UpstreamShared>,
+    metrics: Arc<Metrics>,
+    log: Option<observe::LogHandle>,
+    tls: Arc<rustls::ServerConfig>,
+    phase: watch::Receiver<Phase>,
+    swapped: watch::Receiver<u64>,
+    http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
+}
+
+impl WorkerSeed {
+    fn run(self, index: usize) {
+        limits::block_signals();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .expect("a thread that could be started can have an epoll instance and a timer");
+        let upstreams = Upstreams::new(self.upstreams, PoolConfig::default());
+        let worker = Rc::new(Worker::new(self.shared.clone(), upstreams, self.metrics.worker(index), self.log));
+        let tasks = tokio::task::LocalSet::new();
+        let listeners = self.http.into_iter().map(|socket| (socket, None));
+        let listeners = listeners.chain(self.https.into_iter().map(|socket| (socket, Some(self.tls.clone()))));
+        for (socket, tls) in listeners {
+            let open = self.shared.open_listener();
+            let (worker, phase) = (worker.clone(), self.phase.clone());
+            tasks.spawn_local(async move {
+                let _open = open;
+                let socket = tokio::net::TcpListener::from_std(socket).expect("a listening socket can be polled");
+                accept::run(socket, tls, worker, phase).await;
+            });
+        }
+        tasks.block_on(&runtime, look_after(worker, self.phase, self.swapped));
+    }
+}
+
+/// The worker's own housekeeping, until the end.
+async fn look_after(worker: Rc<Worker>, mut phase: watch::Receiver<Phase>, mut swapped: watch::Receiver<u64>) {
+    let mut sweep = tokio::time::interval(SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            changed = phase.changed() => {
+                let now = *phase.borrow_and_update();
+                if changed.is_err() || now == Phase::Stopped {
+                    return;
+                }
+                worker.drain();
+            }
+            _ = swapped.changed() => {
+                swapped.borrow_and_update();
+                worker.refresh();
+                worker.upstreams.sweep(tokio::time::Instant::now());
+            }
+            _ = sweep.tick() => worker.upstreams.sweep(tokio::time::Instant::now()),
+        }
+    }
+}
+
+impl AdminState for Condition {
+    fn table(&self) -> Arc<RouteTable> {
+        self.table.load_full()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn problems_json(&self) -> Arc<str> {
+        self.problems.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn metrics(&self) -> String {
+        let upstream = self.upstreams.counts();
+        let gauges = Gauges {
+            upstream_idle: upstream.idle,
+            upstream_busy: upstream.busy,
+            buffered_bytes: self.shared.budget.used() as u64,
+            log_dropped: self.log.as_ref().map_or(0, |log| log.dropped()),
+            problems: self.problems_json(),
+            version: self.shared.options.version.clone(),
+        };
+        self.metrics.encode(&self.table.load(), &gauges)
+    }
+}
