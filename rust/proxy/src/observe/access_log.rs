@@ -5,14 +5,14 @@
 //! as it likes; nobody waits for it longer than a second, and the output is never made non-blocking, since others have it open.
 
 use super::line::{self, Line, Rule};
+use super::output::Output;
 use crate::options::LogFormat;
 use crate::record::Record;
 use fastingress_http1::{Head, Name};
 use fastingress_route::Route;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -133,11 +133,12 @@ impl AccessLog {
         }
         let thread = Thread {
             shared: shared.clone(),
-            out: Output { file: out, torn: false },
+            out: Output::new(out),
         };
-        std::thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || thread.run())?;
+        std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            crate::limits::block_signals();
+            thread.run();
+        })?;
         Ok(AccessLog { shared })
     }
 
@@ -365,53 +366,6 @@ impl Thread {
             }
         }
         queue.clear();
-    }
-}
-
-/// Where lines go. An error loses the lines of one write, never the thread: a disk may have room again.
-struct Output {
-    file: File,
-    /// The last write ended within a line.
-    torn: bool,
-}
-
-impl Output {
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.torn {
-            self.write_bytes(b"\n")?;
-        }
-        self.write_bytes(lines)
-    }
-
-    fn write_bytes(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.file.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    self.torn = bytes[written - 1] != b'\n';
-                    bytes = &bytes[written..];
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Somebody else who has it open made it non-blocking.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.until_writable()?,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn until_writable(&self) -> io::Result<()> {
-        let mut poll = libc::pollfd {
-            fd: self.file.as_raw_fd(),
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: the pointer is to one live pollfd.
-        let ready = unsafe { libc::poll(&raw mut poll, 1, -1) };
-        match io::Error::last_os_error() {
-            error if ready < 0 && error.kind() != ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
-        }
     }
 }
 

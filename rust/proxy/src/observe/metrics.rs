@@ -133,7 +133,7 @@ impl Metrics {
     }
 
     /// Counts a change set that became the live table; `took` from its bytes to the swap. From any thread.
-    pub fn table_swapped(&self, took: Duration) {
+    pub fn swapped(&self, took: Duration) {
         self.swaps.record_shared(microseconds(took));
     }
 

@@ -9,6 +9,7 @@
 //! | [`process`] | what the kernel says of this process |
 //! | [`access_log`] | a queue and a thread that never hold up a request |
 //! | [`line`] | one access record as JSON or as text |
+//! | [`output`] | a descriptor that may block or fail |
 //! | [`time`] | a moment as RFC 3339 |
 //! | [`admin`] | the admin port |
 
@@ -18,6 +19,7 @@ pub mod exposition;
 pub mod histogram;
 pub mod line;
 pub mod metrics;
+pub mod output;
 pub mod process;
 pub mod slab;
 pub mod time;

@@ -43,11 +43,11 @@ impl std::fmt::Debug for Resolver {
 
 impl Resolver {
     /// `names` is asked at each handshake, so a swapped table counts from the next one on.
-    pub fn new(names: impl Names + 'static, certificates: Arc<Certificates>) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(names: impl Names + 'static, certificates: Arc<Certificates>) -> Self {
+        Self {
             names: Box::new(names),
             certificates,
-        })
+        }
     }
 
     /// The certificate for a server name, in any case, with or without a trailing dot.

@@ -54,7 +54,7 @@ pub trait AdminState: Send + Sync {
     /// Whether new requests should be sent here, or why not.
     fn ready(&self) -> Result<(), String>;
     /// A JSON list of problems.
-    fn problems_json(&self) -> Arc<str>;
+    fn problems(&self) -> Arc<str>;
     /// What Prometheus is to read: see `Metrics::encode`.
     fn metrics(&self) -> String;
 }
@@ -78,6 +78,7 @@ pub fn start(listeners: Vec<StdListener>, state: Arc<dyn AdminState>) -> io::Res
         listeners.into_iter().map(adopt).collect::<io::Result<Vec<_>>>()?
     };
     let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
+        crate::limits::block_signals();
         LocalSet::new().block_on(&runtime, serve(listeners, state, stopped));
     })?;
     Ok(Admin {

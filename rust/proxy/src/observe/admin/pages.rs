@@ -35,7 +35,7 @@ pub fn answer(method: &Method, uri: &Uri, state: &dyn AdminState) -> Page {
         "/explain" => {
             |uri, state| explain(uri.query().unwrap_or_default(), state).unwrap_or_else(|message| bad(&message))
         }
-        "/problems" => |_, state| page(StatusCode::OK, JSON, state.problems_json().as_bytes().to_vec()),
+        "/problems" => |_, state| page(StatusCode::OK, JSON, state.problems().as_bytes().to_vec()),
         _ => |_, _| page(StatusCode::NOT_FOUND, TEXT, "not found; / lists what there is\n"),
     };
     if method != Method::GET && method != Method::HEAD {
