@@ -327,3 +327,140 @@ impl Pump {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    struct Rig {
+        buffers: Buffers,
+        budget: Arc<Budget>,
+        inbuf: Vec<u8>,
+        pump: Pump,
+    }
+
+    impl Rig {
+        fn new(incoming: Framing, outgoing: Framing, limit: u64) -> Self {
+            let budget = Budget::new(1 << 20);
+            let pump = Pump::new(incoming, outgoing, limit, &budget);
+            Self { buffers: Buffers::default(), budget, inbuf: Vec::new(), pump }
+        }
+
+        async fn run(&mut self, source: &mut DuplexStream, sink: &mut DuplexStream) -> Result<(), PumpError> {
+            poll_fn(|cx| self.pump.poll(cx, source, &mut self.inbuf, sink, &self.buffers)).await
+        }
+    }
+
+    /// Sends `input` in pieces of `step` bytes and gives what arrived, with a sink that takes `room` bytes at a time.
+    async fn through(rig: &mut Rig, input: &[u8], step: usize, room: usize, close: bool) -> Vec<u8> {
+        let (mut client, mut source) = duplex(step);
+        let (mut sink, mut server) = duplex(room);
+        let send = async {
+            client.write_all(input).await.expect("the pump reads");
+            if close {
+                drop(client);
+            } else {
+                std::mem::forget(client);
+            }
+        };
+        let pump = async {
+            rig.run(&mut source, &mut sink).await.expect("a body that may pass");
+            drop(sink);
+        };
+        let mut received = Vec::new();
+        let receive = server.read_to_end(&mut received);
+        let (_, _, result) = tokio::join!(send, pump, receive);
+        result.expect("the pump writes");
+        received
+    }
+
+    #[tokio::test]
+    async fn a_length_is_passed_on_byte_for_byte_however_it_is_split() {
+        let body: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+        for (step, room) in [(1 << 20, 1 << 20), (1000, 7), (3, 1 << 20)] {
+            let framing = Framing::Length(body.len() as u64);
+            let mut rig = Rig::new(framing, framing, 0);
+            rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+            let received = through(&mut rig, &body, step, room, false).await;
+            assert_eq!(&received[..4], b"HEAD");
+            assert_eq!(&received[4..], &body);
+            assert_eq!(rig.pump.body_bytes(), body.len() as u64);
+            assert_eq!(rig.budget.used(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_keep_their_boundaries_and_extensions_are_dropped() {
+        let input = b"5;name=value\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 7\r\n\r\n";
+        for step in 1..input.len() {
+            let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 0);
+            let received = through(&mut rig, input, step, 3, false).await;
+            assert_eq!(received, b"5\r\nhello\r\n1\r\n!\r\n0\r\nX-Sum: 7\r\n\r\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_with_its_connection_becomes_chunks() {
+        let mut rig = Rig::new(Framing::UntilClose, Framing::Chunked, 0);
+        let received = through(&mut rig, b"hello", 64, 64, true).await;
+        assert_eq!(received, b"5\r\nhello\r\n0\r\n\r\n");
+    }
+
+    #[tokio::test]
+    async fn what_follows_the_body_is_left_in_the_buffer() {
+        let mut rig = Rig::new(Framing::Length(5), Framing::Length(5), 0);
+        let received = through(&mut rig, b"helloGET / HTTP/1.1\r\n", 64, 64, false).await;
+        assert_eq!(received, b"hello");
+        assert_eq!(rig.inbuf, b"GET / HTTP/1.1\r\n");
+    }
+
+    #[tokio::test]
+    async fn an_empty_body_sends_the_head_and_reads_nothing() {
+        let mut rig = Rig::new(Framing::Empty, Framing::Empty, 0);
+        rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+        let received = through(&mut rig, b"", 64, 64, false).await;
+        assert_eq!(received, b"HEAD");
+        assert!(rig.pump.is_done() && rig.pump.is_read());
+    }
+
+    #[tokio::test]
+    async fn a_body_over_its_limit_is_refused() {
+        let (mut client, mut source) = duplex(64);
+        let (mut sink, _server) = duplex(64);
+        client.write_all(b"6\r\nabcdef\r\n").await.expect("room");
+        let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 5);
+        assert!(matches!(rig.run(&mut source, &mut sink).await, Err(PumpError::TooLarge)));
+    }
+
+    #[tokio::test]
+    async fn a_source_that_ends_early_is_an_error() {
+        let (mut client, mut source) = duplex(64);
+        let (mut sink, _server) = duplex(64);
+        client.write_all(b"abc").await.expect("room");
+        drop(client);
+        let mut rig = Rig::new(Framing::Length(5), Framing::Length(5), 0);
+        assert!(matches!(rig.run(&mut source, &mut sink).await, Err(PumpError::Source(_))));
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_can_be_sent_again_from_the_start() {
+        let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 0);
+        rig.pump.keep_copy(100);
+        rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+        let first = through(&mut rig, b"3\r\nabc\r\n0\r\n\r\n", 64, 64, false).await;
+        rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+        let second = through(&mut rig, b"", 64, 64, false).await;
+        assert_eq!(first, b"HEAD3\r\nabc\r\n0\r\n\r\n");
+        assert_eq!(second, first);
+    }
+
+    #[tokio::test]
+    async fn a_long_body_is_not_kept() {
+        let mut rig = Rig::new(Framing::Length(200), Framing::Length(200), 0);
+        rig.pump.keep_copy(100);
+        through(&mut rig, &[b'x'; 200], 64, 64, false).await;
+        assert!(rig.pump.copy().is_none());
+    }
+}
