@@ -6,6 +6,7 @@
 use super::clean::{is_host, is_name, is_value};
 use super::{Exchange, Verdict};
 use fastingress_http1::{Head, Name};
+use fastingress_route::Route;
 use fastingress_route::schema::HeaderEdits;
 
 /// Edits a request head.
@@ -15,8 +16,8 @@ pub(super) fn edit_request(head: &mut Head, exchange: &Exchange<'_>, _: &mut Vec
 }
 
 /// Edits the head of an answer.
-pub(super) fn edit_response(head: &mut Head, exchange: &Exchange<'_>) {
-    edit(head, &exchange.route.policy.response_headers);
+pub(super) fn edit_response(head: &mut Head, route: &Route) {
+    edit(head, &route.policy.response_headers);
 }
 
 /// What software a backend runs is nobody's business.

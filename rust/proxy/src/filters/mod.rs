@@ -26,10 +26,12 @@ mod headers;
 mod redirect;
 mod rewrite;
 mod source_range;
+mod timeouts;
 mod trust;
 mod vhost;
 
 pub use body_limit::body_limit;
+pub use timeouts::{connect_timeout, read_timeout, send_timeout};
 pub use trust::client_of;
 
 use crate::conn::ConnInfo;
@@ -133,7 +135,7 @@ pub fn on_request(head: &mut Head, exchange: &Exchange<'_>, scratch: &mut Vec<u8
 }
 
 /// Puts the head of a backend's answer through the steps of the response.
-pub fn on_response(head: &mut Head, exchange: &Exchange<'_>) {
+pub fn on_response(head: &mut Head, route: &Route) {
     headers::hide_server(head);
-    headers::edit_response(head, exchange);
+    headers::edit_response(head, route);
 }

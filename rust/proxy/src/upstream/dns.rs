@@ -64,6 +64,7 @@ impl Resolver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, receiver) = watch::channel(Weak::new());
         let thread = thread::Builder::new().name("dns".into()).spawn(move || {
+            crate::limits::block_signals();
             let resolve = Rc::new(Lookups::new(servers()));
             LocalSet::new().block_on(&runtime, walk_each(receiver, resolve));
         })?;

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | [`backend`](self) | the worker's view of one backend cell: its endpoints, whose turn it is, its retry budget |
+//! | `backend` | the worker's view of one backend cell: its endpoints, whose turn it is, its retry budget |
 //! | `balance` | picks an endpoint of a view |
 //! | `peer` | what is remembered about one endpoint; [`Choice`], [`Tried`] |
 //! | `eject` | sets an endpoint aside after a failed connect |
@@ -11,7 +11,7 @@
 //! | `connect` | making one |
 //! | `idle` | idle connections in the order they came, capped |
 //! | `counts` | gauges and totals over all workers |
-//! | [`dns`] | fills backends that are behind a name; a thread of its own, not the worker's |
+//! | [`Resolver`] (`dns`) | fills backends that are behind a name; a thread of its own, not the worker's |
 //! | `addresses` | which addresses a name may lead to |
 //!
 //! Everything but `dns` and `counts` belongs to one worker thread: no locks, and no allocation per request once warm. An endpoint that is
@@ -27,13 +27,14 @@ mod budget;
 mod connect;
 mod connection;
 mod counts;
-pub mod dns;
+mod dns;
 mod eject;
 mod idle;
 mod peer;
 
 pub use connection::Connection;
 pub use counts::{UpstreamCounts, UpstreamShared};
+pub use dns::Resolver;
 pub use peer::{Choice, PoolKey, Protocol, Tried};
 
 use crate::error::Failure;
