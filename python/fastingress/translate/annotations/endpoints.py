@@ -1,0 +1,46 @@
+"""Endpoints written by hand on a Service: for manifests without a cluster."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import NamedTuple
+
+from fastingress.translate.annotations.declare import Annotation, Family, ValueType
+from fastingress.translate.annotations.values import csv, host_name
+
+
+class Host(NamedTuple):
+    """An address or a name, and a port."""
+
+    name: str
+    port: int
+    is_address: bool
+
+
+def _hosts(text: str) -> tuple[Host, ...]:
+    return tuple(_host(item) for item in csv(text))
+
+
+def _host(text: str) -> Host:
+    name, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{text!r} has no port: write it as 127.0.0.1:9001 or [::1]:9001")
+    bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return Host(host_name(name), int(port), is_address=False)
+    if address.version == 6 and bare == name:
+        raise ValueError(f"{text!r} needs brackets: [{name}]:{port}")
+    return Host(str(address), int(port), is_address=True)
+
+
+ENDPOINTS = Annotation(
+    "endpoints",
+    ValueType("list of address:port", "127.0.0.1:9001, 127.0.0.1:9002", _hosts),
+    "The endpoints of every port of this Service, in place of its EndpointSlices; or one name:port, resolved by DNS.",
+    risk="high",
+    on="Service",
+)
+
+FAMILY = Family("On Services", (ENDPOINTS,))

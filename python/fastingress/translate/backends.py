@@ -1,0 +1,193 @@
+"""Services to endpoint sets: which addresses stand behind one port of a Service.
+
+A Service that is not there, or has no such port, is *unknown*; one whose endpoints are all gone is *empty*. It does not
+choose among endpoints and does not resolve names: an ExternalName crosses as a name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from fastingress.model import DnsTarget, EndpointSet
+from fastingress.objects import Endpoint, EndpointPort, Service, ServicePort
+from fastingress.store import View
+from fastingress.translate.annotations.endpoints import ENDPOINTS, Host
+from fastingress.translate.annotations.reading import single
+from fastingress.translate.annotations.values import host_name
+from fastingress.translate.findings import Finding, error, warning
+from fastingress.translate.options import Options
+
+_UNKNOWN = EndpointSet()
+
+
+def endpoints_key(namespace: str, service: str, port: str) -> str:
+    """`namespace/service:port`, port as the Ingress wrote it; empty for the first port of the Service."""
+    return f"{namespace}/{service}:{port}"
+
+
+def translate_endpoints(view: View, key: str, options: Options) -> tuple[EndpointSet, list[Finding]]:
+    """The endpoint set of a key that `endpoints_key` made."""
+    path, _, port = key.rpartition(":")
+    namespace, _, name = path.partition("/")
+    service = view.get("Service", namespace, name)
+    if service is None:
+        message = f"Service {path} does not exist; what is routed to it is answered 503"
+        return _UNKNOWN, [error("MissingService", message)]
+    by_hand, findings = single(ENDPOINTS, service.metadata.annotations, options.annotation_prefixes)
+    if findings:
+        return _UNKNOWN, [Finding(f.code, f.severity, f.message, service.ref, service.origin) for f in findings]
+    chosen = _service_port(service, port)
+    if by_hand is not None and (chosen is not None or not service.spec.ports):
+        return _by_hand(service, by_hand, options)
+    if service.spec.type == "ExternalName":
+        return _external(service, chosen, port, options)
+    if chosen is None:
+        return _UNKNOWN, [_missing_port(service, port)]
+    return _addresses(view, service, chosen)
+
+
+def _service_port(service: Service, port: str) -> ServicePort | None:
+    tcp = [item for item in service.spec.ports if item.protocol == "TCP"]
+    if not port:
+        return tcp[0] if tcp else None
+    if port.isdecimal():
+        number = int(port)
+        return next((item for item in tcp if item.port == number), None)
+    return next((item for item in tcp if item.name == port), None)
+
+
+def _missing_port(service: Service, port: str) -> Finding:
+    path = f"{service.metadata.namespace}/{service.metadata.name}"
+    there = ", ".join(f"{item.port} ({item.name})" if item.name else str(item.port) for item in service.spec.ports)
+    what = f"port {port}" if port else "TCP port"
+    return error("MissingPort", f"Service {path} has no {what}; it has {there or 'no ports'}")
+
+
+# --- endpoints written by hand, and names -------------------------------------------------------------------------
+
+
+def _by_hand(service: Service, hosts: tuple[Host, ...], options: Options) -> tuple[EndpointSet, list[Finding]]:
+    named = [host for host in hosts if not host.is_address]
+    if named and len(hosts) > 1:
+        message = f"annotation {ENDPOINTS.name}: a name, as {named[0].name!r}, must be the only endpoint"
+        return _UNKNOWN, [Finding("InvalidAnnotation", "error", message, service.ref, service.origin)]
+    if named:
+        target = DnsTarget(name=named[0].name, port=named[0].port, allow_local=options.allow_local_endpoints)
+        return EndpointSet(known=True, dns=target), []
+    if not options.allow_local_endpoints:
+        for host in hosts:
+            if _is_local(host.name):
+                return _UNKNOWN, [_local(service, host.name)]
+    addresses = {_with_port(host.name, host.port) for host in hosts}
+    return EndpointSet(known=True, addresses=tuple(sorted(addresses))), []
+
+
+def _external(
+    service: Service, chosen: ServicePort | None, port: str, options: Options
+) -> tuple[EndpointSet, list[Finding]]:
+    if chosen is not None:
+        number = chosen.target_port if isinstance(chosen.target_port, int) else chosen.port
+    elif port.isdecimal() and 0 < int(port) < 65536:
+        number = int(port)
+    else:
+        return _UNKNOWN, [_missing_port(service, port)]
+    name = service.spec.external_name
+    if _is_address(name):
+        if _is_local(name) and not options.allow_local_endpoints:
+            return _UNKNOWN, [_local(service, name)]
+        return EndpointSet(known=True, addresses=(_with_port(name, number),)), []
+    try:
+        name = host_name(name.rstrip("."))
+    except ValueError as cause:
+        message = f"spec.externalName: {cause}"
+        return _UNKNOWN, [Finding("InvalidExternalName", "error", message, service.ref, service.origin)]
+    target = DnsTarget(name=name, port=number, allow_local=options.allow_local_endpoints)
+    return EndpointSet(known=True, dns=target), []
+
+
+def _local(service: Service, address: str) -> Finding:
+    message = f"{address} is a loopback, link-local or unspecified address, which a Service may not lead to here"
+    return Finding("LocalEndpoint", "error", message, service.ref, service.origin)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    inner = mapped or address
+    return inner.is_loopback or inner.is_link_local or inner.is_unspecified
+
+
+# --- endpoints of the cluster -------------------------------------------------------------------------------------
+
+
+def _addresses(view: View, service: Service, port: ServicePort) -> tuple[EndpointSet, list[Finding]]:
+    """Those that are ready; when none is, those that are terminating but still serve."""
+    namespace, name = service.metadata.namespace, service.metadata.name
+    slices = view.slices_of(namespace, name)
+    ready: set[str] = set()
+    leaving: set[str] = set()
+    findings: list[Finding] = []
+    for item in slices:
+        if item.address_type == "FQDN":
+            message = f"EndpointSlice {namespace}/{item.metadata.name} holds names, which are not served"
+            findings.append(warning("UnsupportedAddressType", message))
+            continue
+        for number in _numbers(item.ports, port):
+            for endpoint in item.endpoints:
+                _sort_in(endpoint, number, ready, leaving)
+    if not slices and not _from_endpoints(view, namespace, name, port, ready):
+        message = (
+            f"Service {namespace}/{name} has no EndpointSlice and no Endpoints; what is routed to it is answered 503"
+        )
+        findings.append(warning("NoEndpoints", message))
+    return EndpointSet(known=True, addresses=tuple(sorted(ready or leaving))), findings
+
+
+def _sort_in(endpoint: Endpoint, number: int, ready: set[str], leaving: set[str]) -> None:
+    conditions = endpoint.conditions
+    if conditions.ready:
+        ready.update(_with_port(address, number) for address in endpoint.addresses)
+    elif conditions.serving and conditions.terminating:
+        leaving.update(_with_port(address, number) for address in endpoint.addresses)
+
+
+def _from_endpoints(view: View, namespace: str, name: str, port: ServicePort, ready: set[str]) -> bool:
+    """The older form. True if there is an object of it, empty or not."""
+    found = view.get("Endpoints", namespace, name)
+    if found is None:
+        return False
+    for subset in found.subsets:
+        for number in _numbers(subset.ports, port):
+            ready.update(_with_port(address.ip, number) for address in subset.addresses)
+    return True
+
+
+def _numbers(ports: tuple[EndpointPort, ...], wanted: ServicePort) -> Iterator[int]:
+    """The port numbers that stand for `wanted`: by the name of the Service's port, as the API has it.
+
+    Manifests written by hand often leave names out, so a lone port is taken too, and one that fits the target port.
+    """
+    tcp = [port for port in ports if port.protocol == "TCP"]
+    target = wanted.target_port
+    fitting = [port for port in tcp if port.name == wanted.name]
+    if not fitting:
+        fitting = [port for port in tcp if target in (port.name, port.port)]
+    if not fitting and len(tcp) == 1 and not (tcp[0].name and wanted.name):
+        fitting = tcp
+    for port in fitting:
+        number = port.port if port.port is not None else target
+        if isinstance(number, int):
+            yield number
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,25 @@
+"""Secrets to certificates. What is in the PEM is for the core to judge; nothing here prints any of it."""
+
+from __future__ import annotations
+
+from fastingress.model import Certificate
+from fastingress.store import View
+from fastingress.translate.findings import Finding, error
+
+_CHAIN, _KEY = "tls.crt", "tls.key"
+
+
+def translate_certificate(view: View, namespace: str, name: str) -> tuple[Certificate | None, list[Finding]]:
+    """The certificate in a Secret; None when there is none, and the default certificate takes its place."""
+    secret = view.get("Secret", namespace, name)
+    if secret is None:
+        message = f"Secret {namespace}/{name} does not exist; the default certificate is served in its place"
+        return None, [error("MissingSecret", message)]
+    missing = [entry for entry in (_CHAIN, _KEY) if not secret.data.get(entry)]
+    if missing:
+        message = (
+            f"Secret {namespace}/{name} of type {secret.type} has no {' and no '.join(missing)}; "
+            "the default certificate is served in its place"
+        )
+        return None, [error("InvalidSecret", message)]
+    return Certificate(chain=secret.data[_CHAIN], key=secret.data[_KEY]), []

@@ -1,0 +1,170 @@
+"""The translator: keeps what came of every object, and redoes exactly what a change touches.
+
+Its units are one per Ingress, per endpoint set, per certificate, and one for the settings. A unit's outcome is a
+function of what it read, and what it read is recorded, found or missing. Endpoint sets, certificates and upstreams are
+shared: they exist while someone refers to them. No I/O, no clock; it does not encode change sets and does not publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+from fastingress.model import Key, encode
+from fastingress.problems import ObjectRef, Problem
+from fastingress.store import ALL, Dependency, RecordingView, View
+from fastingress.translate.backends import translate_endpoints
+from fastingress.translate.certificates import translate_certificate
+from fastingress.translate.classes import check_own_class
+from fastingress.translate.delta import Counts, Delta
+from fastingress.translate.ingress import translate_ingress
+from fastingress.translate.options import Options
+from fastingress.translate.settings import SCOPE, translate_settings
+from fastingress.translate.state import State
+from fastingress.translate.uids import Uids
+from fastingress.translate.units import Unit, Units
+
+_PAGE = 32
+"""Units between two pauses of a paged update: about two milliseconds."""
+_SETTINGS: Key = ("settings", SCOPE)
+
+
+class Translator:
+    """Turns objects into the desired state, incrementally.
+
+    Updates must not overlap: finish or close one before the next begins. What a closed one left undone, the next does.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._state = State()
+        self._units = Units(self._state)
+        self._uids = Uids()
+        self._dirty: dict[Key, None] = {}
+        self._counts = Counts()
+
+    def update(self, view: View, hit: Iterable[Dependency] | None) -> Delta:
+        """Redoes what depends on `hit`, everything for None, and tells what came out differently."""
+        self._mark(view, hit)
+        while self._dirty:
+            self._redo(view, next(iter(self._dirty)))
+        return self._take()
+
+    def update_paged(self, view: View, hit: Iterable[Dependency] | None) -> Generator[None, None, Delta]:
+        """As `update`, pausing every few milliseconds. The store may change meanwhile: report that as the next hit."""
+        self._mark(view, hit)
+        done = 0
+        while self._dirty:
+            self._redo(view, next(iter(self._dirty)))
+            done += 1
+            if done % _PAGE == 0:
+                yield
+        return self._take()
+
+    def state(self) -> dict[Key, bytes]:
+        """All of the desired state, for a full resync."""
+        return self._state.entries()
+
+    def problems(self) -> dict[str, list[Problem]]:
+        """All problems that stand, by unit."""
+        return self._units.problems()
+
+    def owners(self, key: Key) -> list[ObjectRef]:
+        """The Ingresses that lead to an entry of the desired state, by namespace and name."""
+        return self._units.owners_of(key)
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError if the parts disagree. For tests, between updates."""
+        self._units.check_invariants()
+        assert not self._dirty, "something is left to do"
+
+    def _mark(self, view: View, hit: Iterable[Dependency] | None) -> None:
+        if hit is None:
+            self._dirty.update(dict.fromkeys(self._units.keys()))
+            for ingress in view.list("Ingress"):
+                self._dirty[_ingress_unit(ingress.metadata.namespace, ingress.metadata.name)] = None
+        if hit is None or _SETTINGS not in self._units:
+            self._dirty[_SETTINGS] = None
+        for dependency in sorted(hit or ()):
+            if dependency.kind == "Ingress" and dependency.name != ALL:
+                self._dirty[_ingress_unit(dependency.namespace, dependency.name)] = None
+            self._dirty.update(dict.fromkeys(self._units.dependents(dependency)))
+
+    def _take(self) -> Delta:
+        upserts, removals = self._state.take()
+        counts, self._counts = self._counts, Counts()
+        return Delta(upserts, removals, self._units.take_problems(), counts)
+
+    def _redo(self, view: View, key: Key) -> None:
+        recording = RecordingView(view)
+        unit = self._translate(recording, key) if self._units.is_wanted(key) else None
+        self._dirty.pop(key, None)
+        if unit is None:
+            self._dirty.update(dict.fromkeys(self._uids.release(key)))
+            self._units.remove(key)
+        else:
+            self._dirty.update(dict.fromkeys(self._units.put(key, unit)))
+
+    def _translate(self, view: RecordingView, key: Key) -> Unit | None:
+        """The unit as it is now; None when its object is gone."""
+        kind = key[0]
+        if kind == "ingress":
+            return self._ingress(view, key)
+        if kind == "endpoints":
+            return self._endpoints(view, key)
+        if kind == "certificate":
+            return self._certificate(view, key)
+        return self._settings(view)
+
+    def _ingress(self, view: RecordingView, key: Key) -> Unit | None:
+        namespace, _, name = key[1].partition("/")
+        ingress = view.get("Ingress", namespace, name)
+        if ingress is None:
+            return None
+        self._counts.ingresses += 1
+        self._dirty.update(dict.fromkeys(self._uids.claim(key, ingress.metadata.uid)))
+        suffix = self._uids.suffix(key)
+        result = translate_ingress(view, ingress, self._options)
+        entries: dict[Key, bytes] = {
+            ("fragment", f"{host}/{suffix}"): encode(fragment) for host, fragment in result.fragments.items()
+        }
+        entries.update({("upstream", name): blob for name, blob in result.upstreams.items()})
+        return Unit(
+            entries=entries,
+            refers=result.refers,
+            depends=view.dependencies,
+            findings=result.findings,
+            ref=ingress.ref,
+            origin=ingress.origin,
+        )
+
+    def _endpoints(self, view: RecordingView, key: Key) -> Unit:
+        self._counts.endpoint_sets += 1
+        value, findings = translate_endpoints(view, key[1], self._options)
+        return Unit(entries={key: encode(value)}, depends=view.dependencies, findings=tuple(findings))
+
+    def _certificate(self, view: RecordingView, key: Key) -> Unit:
+        self._counts.certificates += 1
+        namespace, _, name = key[1].partition("/")
+        value, findings = translate_certificate(view, namespace, name)
+        entries = {} if value is None else {key: encode(value)}
+        return Unit(entries=entries, depends=view.dependencies, findings=tuple(findings))
+
+    def _settings(self, view: RecordingView) -> Unit:
+        self._counts.settings += 1
+        value = translate_settings(self._options)
+        refers: set[Key] = set()
+        if value.default_backend is not None:
+            refers.add(("endpoints", value.default_backend.endpoints))
+        if value.default_certificate is not None:
+            refers.add(("certificate", value.default_certificate))
+        findings = check_own_class(view, self._options)
+        return Unit(
+            entries={_SETTINGS: encode(value)},
+            refers=frozenset(refers),
+            depends=view.dependencies,
+            findings=tuple(findings),
+        )
+
+
+def _ingress_unit(namespace: str, name: str) -> Key:
+    return ("ingress", f"{namespace}/{name}")

@@ -1,0 +1,184 @@
+"""One Ingress to its fragments: the rules of each host, with certificate and policies.
+
+It says which endpoint sets and certificates it refers to, and does not look at them: a Service or a Secret that changes
+is no reason to come back here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import msgspec
+from msgspec import Struct
+
+from fastingress.model import Fragment, IngressRef, Key, Policy, Route, Target, Upstream, encode
+from fastingress.objects import Ingress, IngressBackend
+from fastingress.store import View
+from fastingress.translate.annotations.alias import SERVER_ALIAS
+from fastingress.translate.annotations.reading import Reading, read
+from fastingress.translate.annotations.redirects import FROM_TO_WWW
+from fastingress.translate.annotations.rewrites import USE_REGEX
+from fastingress.translate.backends import endpoints_key
+from fastingress.translate.classes import judge
+from fastingress.translate.findings import Finding, error
+from fastingress.translate.options import Options
+from fastingress.translate.paths import path_and_kind, turns_host_into_regex, uses_regex
+from fastingress.translate.tls import HostCertificates
+from fastingress.translate.twins import twin_of
+
+_MAX_INDEX = (1 << 16) - 1
+_DEFAULT_UPSTREAM = Upstream()
+
+
+class IngressResult(Struct, frozen=True, gc=False):
+    """What comes of one Ingress."""
+
+    fragments: dict[str, Fragment] = {}
+    """By host."""
+    upstreams: dict[str, bytes] = {}
+    """By key, encoded."""
+    refers: frozenset[Key] = frozenset()
+    """The endpoint sets and certificates it refers to."""
+    findings: tuple[Finding, ...] = ()
+
+
+def translate_ingress(view: View, ingress: Ingress, options: Options) -> IngressResult:
+    """The fragments of an Ingress; none when it is not ours. Reads of the view only what decides the class."""
+    verdict = judge(view, ingress, options)
+    if not verdict.ours:
+        return IngressResult(findings=verdict.findings)
+    annotations = ingress.metadata.annotations
+    reading = read(annotations, options.annotation_prefixes)
+    if reading.left_out:
+        return IngressResult(findings=verdict.findings + reading.findings)
+    return _Work(ingress, reading, options).result(verdict.findings)
+
+
+class _Work:
+    """The translation of one Ingress, while it lasts."""
+
+    def __init__(self, ingress: Ingress, reading: Reading, options: Options) -> None:
+        self._ingress = ingress
+        self._reading = reading
+        self._compat = options.compat
+        self._namespace = ingress.metadata.namespace
+        self._policy = _policy(ingress, reading, options)
+        self._use_regex = reading.values.get(USE_REGEX) or False
+        self._certificates = HostCertificates(ingress, options.default_ssl_certificate)
+        self._refers: set[Key] = set()
+        self._findings: list[Finding] = []
+        self._upstreams: dict[str, bytes] = {}
+        self._upstream = self._upstream_key()
+
+    def result(self, findings: tuple[Finding, ...]) -> IngressResult:
+        fragments = {fragment.host: fragment for fragment in self._fragments()}
+        for fragment in fragments.values():
+            if fragment.certificate:
+                self._refers.add(("certificate", fragment.certificate))
+        found = (*findings, *self._reading.findings, *self._findings)
+        return IngressResult(fragments, self._upstreams, frozenset(self._refers), found)
+
+    def _fragments(self) -> Iterator[Fragment]:
+        """Of the rules, then of hosts that have a certificate and no rules, then of other names. No host twice."""
+        rules = self._routes_by_host()
+        spec = self._ingress.spec
+        default = self._target(spec.default_backend, "spec.defaultBackend") if spec.default_backend else None
+        if default is not None and not rules:
+            yield self._fragment("", (), default)
+        for host, routes in rules.items():
+            yield self._fragment(host, tuple(routes), default)
+        weak = {} if self._reading.closed else self._other_names(rules, default)
+        yield from weak.values()
+        for host in self._certificates.hosts():
+            if host not in rules and host not in weak:
+                yield self._fragment(host, (), None)
+
+    def _routes_by_host(self) -> dict[str, list[Route]]:
+        regex = uses_regex(self._use_regex, self._policy.rewrite)
+        hosts: dict[str, list[Route]] = {}
+        for i, rule in enumerate(self._ingress.spec.rules):
+            routes = hosts.setdefault(rule.host.lower(), [])
+            for j, item in enumerate(rule.http.paths if rule.http else ()):
+                path, kind = path_and_kind(item, regex, self._compat)
+                target = self._target(item.backend, f"spec.rules[{i}].http.paths[{j}].backend")
+                routes.append(Route(path, kind, (min(i, _MAX_INDEX), min(j, _MAX_INDEX)), target))
+        return hosts
+
+    def _fragment(self, host: str, routes: tuple[Route, ...], default: Target | None) -> Fragment:
+        meta = self._ingress.metadata
+        return Fragment(
+            host=host,
+            ingress=IngressRef(meta.namespace, meta.name, meta.uid),
+            age=self._ingress.age,
+            certificate=self._certificates.of(host),
+            policy=self._policy,
+            regex_host=turns_host_into_regex(routes, self._use_regex, self._policy.rewrite, self._compat),
+            routes=routes,
+            default_backend=default,
+        )
+
+    def _other_names(self, rules: dict[str, list[Route]], default: Target | None) -> dict[str, Fragment]:
+        """Weak fragments: the aliases of the first host, and the `www.` twins of all."""
+        weak: dict[str, Fragment] = {}
+        first = next((host for host in rules if host), None)
+        aliases = self._reading.values.get(SERVER_ALIAS) or ()
+        for alias in aliases if first is not None else ():
+            if alias not in rules:
+                base = self._fragment(first or "", tuple(rules[first or ""]), default)
+                certificate = self._certificates.of(alias) or base.certificate
+                weak[alias] = msgspec.structs.replace(base, host=alias, weak=True, certificate=certificate)
+        if not self._reading.values.get(FROM_TO_WWW):
+            return weak
+        for host in rules:
+            twin = twin_of(host)
+            if twin is not None and twin not in rules and twin not in weak:
+                weak[twin] = self._redirecting(twin, host)
+        return weak
+
+    def _redirecting(self, twin: str, host: str) -> Fragment:
+        """A fragment that takes all requests for `twin` and sends them to `host`."""
+        policy = Policy(redirect_host=host, access_log=self._policy.access_log)
+        base = self._fragment(twin, (), Target())
+        certificate = base.certificate or self._certificates.of(host)
+        return msgspec.structs.replace(base, weak=True, policy=policy, regex_host=False, certificate=certificate)
+
+    def _target(self, backend: IngressBackend, field: str) -> Target:
+        service = backend.service
+        if service is None:
+            what = f"{backend.resource.kind} {backend.resource.name}" if backend.resource else "nothing"
+            message = f"{field}: a backend that is {what} and no Service is not supported; it is answered 503"
+            self._findings.append(error("UnsupportedBackend", message))
+            return Target()
+        port = service.port.name or (str(service.port.number) if service.port.number else "")
+        key = endpoints_key(self._namespace, service.name, port)
+        if self._reading.closed:
+            return Target(service=key)
+        self._refers.add(("endpoints", key))
+        return Target(service=key, endpoints=key, upstream=self._upstream)
+
+    def _upstream_key(self) -> str:
+        upstream = self._reading.upstream
+        if self._reading.closed or upstream == _DEFAULT_UPSTREAM:
+            return ""
+        blob = encode(upstream)
+        key = blake2b(blob, digest_size=8).hexdigest()
+        self._upstreams[key] = blob
+        return key
+
+
+def _policy(ingress: Ingress, reading: Reading, options: Options) -> Policy:
+    if reading.closed:
+        return Policy(access_log=reading.policy.access_log)
+    policy = reading.policy
+    if policy.x_forwarded_prefix and not policy.rewrite and options.compat == "ingress-nginx":
+        policy = msgspec.structs.replace(policy, x_forwarded_prefix=None)
+    if policy.rewrite is not None and _rewrites_nothing(ingress, policy.rewrite):
+        policy = msgspec.structs.replace(policy, rewrite=None)
+    return policy
+
+
+def _rewrites_nothing(ingress: Ingress, target: str) -> bool:
+    """As in ingress-nginx, a path that is its own rewrite target is not rewritten."""
+    rules = ingress.spec.rules
+    return bool(rules) and all(path.path == target for rule in rules for path in (rule.http.paths if rule.http else ()))

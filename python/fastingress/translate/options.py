@@ -1,0 +1,69 @@
+"""What the user chose that translation depends on. Checked here once, so that the rest can rely on it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import msgspec
+from msgspec import Struct
+
+from fastingress.model import Compat, Settings
+
+OWN_PREFIX = "fastingress.io/"
+NGINX_PREFIX = "nginx.ingress.kubernetes.io/"
+DEFAULT_CLASS = "fastingress"
+DEFAULT_CONTROLLER = "fastingress.io/ingress-controller"
+
+_SERVICE = re.compile(r"(?P<namespace>[a-z0-9.-]+)/(?P<name>[a-z0-9.-]+)(?::(?P<port>[a-z0-9-]+))?")
+_SECRET = re.compile(r"[a-z0-9.-]+/[a-z0-9.-]+")
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """Choices of the process. Raises ValueError, naming the flag, for one that makes no sense."""
+
+    ingress_class: str = DEFAULT_CLASS
+    """The class whose Ingresses are served, also when no IngressClass of that name exists."""
+    controller_class: str = DEFAULT_CONTROLLER
+    """Ingresses of every IngressClass with this `spec.controller` are served as well."""
+    watch_without_class: bool = False
+    """Serve Ingresses that name no class while there is no default class."""
+    assign_default_class: bool = True
+    """Give Ingresses that name no class the default class, as an API server does at creation. False in a cluster."""
+    compat: Compat = "strict"
+    default_backend_service: str = ""
+    """`namespace/name` or `namespace/name:port`; without a port the first one of the Service."""
+    default_ssl_certificate: str = ""
+    """`namespace/name` of a Secret."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks, or single addresses."""
+    annotation_prefixes: tuple[str, ...] = (OWN_PREFIX, NGINX_PREFIX)
+    """Each ends in `/`. When two name the same key, the earlier prefix wins."""
+    allow_local_endpoints: bool = False
+    """Let Services name loopback and link-local addresses by hand. True for local manifests."""
+    settings: Settings = Settings()
+    """What routes inherit. The options above win over fields of the same meaning."""
+
+    def __post_init__(self) -> None:
+        if self.default_backend_service and not _SERVICE.fullmatch(self.default_backend_service):
+            wanted = "namespace/name or namespace/name:port"
+            raise ValueError(f"--default-backend-service: {self.default_backend_service!r} is not {wanted}")
+        if self.default_ssl_certificate and not _SECRET.fullmatch(self.default_ssl_certificate):
+            raise ValueError(f"--default-ssl-certificate: {self.default_ssl_certificate!r} is not namespace/name")
+        for prefix in self.annotation_prefixes:
+            if not prefix.endswith("/"):
+                raise ValueError(f"an annotation prefix ends in '/', {prefix!r} does not")
+        msgspec.structs.force_setattr(self, "trusted_proxies", tuple(map(_network, self.trusted_proxies)))
+
+    @property
+    def default_backend_key(self) -> str:
+        """The key of the endpoint set of the default backend; empty without one."""
+        match = _SERVICE.fullmatch(self.default_backend_service)
+        return f"{match['namespace']}/{match['name']}:{match['port'] or ''}" if match else ""
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False))
+    except ValueError as cause:
+        raise ValueError(f"--trusted-proxies: {text!r} is not a network such as 10.0.0.0/8") from cause

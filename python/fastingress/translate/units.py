@@ -1,0 +1,166 @@
+"""The book of units: what each read, produced, refers to and found wrong, and the way back from there.
+
+It keeps the indices in step and says which shared units appear and vanish; it translates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from msgspec import Struct
+
+from fastingress.model import Key
+from fastingress.problems import ObjectRef, Origin, Problem
+from fastingress.store import Dependency
+from fastingress.translate.findings import Finding
+from fastingress.translate.state import State
+
+_K = TypeVar("_K")
+
+_SHARED = ("endpoints", "certificate")
+
+
+class Unit(Struct, frozen=True, kw_only=True):
+    """What came of one unit."""
+
+    entries: dict[Key, bytes] = {}
+    """The entries of the desired state that it produced."""
+    refers: frozenset[Key] = frozenset()
+    """The shared units that exist for it, among others."""
+    depends: frozenset[Dependency] = frozenset()
+    """What it read."""
+    findings: tuple[Finding, ...] = ()
+    ref: ObjectRef | None = None
+    """The Ingress it is the unit of."""
+    origin: Origin | None = None
+
+
+_NO_UNIT = Unit()
+
+
+class Units:
+    """All units by key, `(kind, name)`, in step with a state."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._units: dict[Key, Unit] = {}
+        self._dependents: dict[Dependency, set[Key]] = {}
+        self._owners: dict[Key, set[Key]] = {}
+        self._touched: set[Key] = set()
+        self._stated: dict[Key, list[Problem]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._units
+
+    def keys(self) -> list[Key]:
+        """All units."""
+        return list(self._units)
+
+    def dependents(self, dependency: Dependency) -> list[Key]:
+        """The units that read it, in order."""
+        return sorted(self._dependents.get(dependency, ()))
+
+    def is_wanted(self, key: Key) -> bool:
+        """Whether a shared unit still has an owner; other units stand for themselves."""
+        return key[0] not in _SHARED or key in self._owners
+
+    def put(self, key: Key, unit: Unit) -> list[Key]:
+        """`unit` takes the place of what was there. Answers the shared units that are wanted and not there yet."""
+        old = self._units.get(key, _NO_UNIT)
+        self._units[key] = unit
+        return self._swap(key, old, unit)
+
+    def remove(self, key: Key) -> None:
+        """The unit is gone, and with it what nothing else wants."""
+        old = self._units.pop(key, None)
+        if old is not None:
+            self._swap(key, old, _NO_UNIT)
+
+    def owners_of(self, key: Key) -> list[ObjectRef]:
+        """The Ingresses that lead to an entry, by namespace and name."""
+        owners: Iterable[Key] = self._owners.get(key, ())
+        if key[0] not in _SHARED:
+            owners = [name for name, unit in self._units.items() if key in unit.entries]
+        refs = [self._units[owner].ref for owner in sorted(owners)]
+        return [ref for ref in refs if ref is not None]
+
+    def problems(self) -> dict[str, list[Problem]]:
+        """All that was stated and not cleared, by unit."""
+        return {_text(key): list(problems) for key, problems in self._stated.items()}
+
+    def take_problems(self) -> dict[str, list[Problem]]:
+        """The units whose problems are others than when last asked, with all they have now."""
+        changed: dict[str, list[Problem]] = {}
+        for key in sorted(self._touched):
+            now = self._problems_of(key)
+            if now == self._stated.get(key, []):
+                continue
+            changed[_text(key)] = now
+            if now:
+                self._stated[key] = now
+            else:
+                del self._stated[key]
+        self._touched.clear()
+        return changed
+
+    def _swap(self, key: Key, old: Unit, new: Unit) -> list[Key]:
+        self._state.replace(old.entries, new.entries)
+        for dependency in old.depends - new.depends:
+            _discard(self._dependents, dependency, key)
+        for dependency in new.depends - old.depends:
+            self._dependents.setdefault(dependency, set()).add(key)
+        for shared in new.refers - old.refers:
+            self._owners.setdefault(shared, set()).add(key)
+        if old.findings or new.findings:
+            self._touched.add(key)
+        self._touch_shared(old, new)
+        for shared in old.refers - new.refers:
+            _discard(self._owners, shared, key)
+            if shared not in self._owners:
+                self.remove(shared)
+        return [shared for shared in sorted(new.refers - old.refers) if shared not in self._units]
+
+    def _touch_shared(self, old: Unit, new: Unit) -> None:
+        """The problems of a shared unit are those of its owners, so another owner makes them others."""
+        moved = old.ref != new.ref or old.origin != new.origin
+        for shared in (old.refers | new.refers) if moved else (old.refers ^ new.refers):
+            if self._units.get(shared, _NO_UNIT).findings:
+                self._touched.add(shared)
+
+    def _problems_of(self, key: Key) -> list[Problem]:
+        unit = self._units.get(key, _NO_UNIT)
+        owners = sorted(self._owners.get(key, ())) if key[0] in _SHARED else [key]
+        problems: dict[Problem, None] = {}
+        for owner in owners if unit.findings else ():
+            of = self._units[owner]
+            for finding in unit.findings:
+                problems[finding.owned_by(of.ref, of.origin)] = None
+        return list(problems)
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError if the indices disagree with the units. For tests."""
+        dependents: dict[Dependency, set[Key]] = {}
+        owners: dict[Key, set[Key]] = {}
+        produced: set[Key] = set()
+        for key, unit in self._units.items():
+            produced |= unit.entries.keys()
+            for dependency in unit.depends:
+                dependents.setdefault(dependency, set()).add(key)
+            for shared in unit.refers:
+                owners.setdefault(shared, set()).add(key)
+        assert dependents == self._dependents, "dependents are out of step"
+        assert owners == self._owners, "owners are out of step"
+        assert {key for key in self._units if key[0] in _SHARED} == set(owners), "a shared unit is missing or left over"
+        assert produced == set(self._state.entries()), "the state is not what the units produced"
+
+
+def _discard(index: dict[_K, set[Key]], at: _K, key: Key) -> None:
+    members = index[at]
+    members.discard(key)
+    if not members:
+        del index[at]
+
+
+def _text(key: Key) -> str:
+    return f"{key[0]}:{key[1]}"
