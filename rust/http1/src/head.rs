@@ -20,6 +20,9 @@ impl Span {
 
     /// Where `part`, a slice of `whole`, is in an arena that begins with `whole`.
     fn within(whole: &[u8], part: &[u8]) -> Self {
+        if part.is_empty() {
+            return Span::default();
+        }
         let start = part.as_ptr() as usize - whole.as_ptr() as usize;
         debug_assert!(start + part.len() <= whole.len(), "part is a slice of whole");
         Span {
