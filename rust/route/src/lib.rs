@@ -1,14 +1,49 @@
 //! The route table: compiled from what Python sends, looked up by every request.
 //!
 //! No tokio, no pyo3, no I/O, no clock, no unsafe.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`schema`] | the values that Python sends |
+//! | `decode`, `digest` | bytes to values; the digest of the desired state |
+//! | `compiled` | what a request holds on to: route, backend cell, settings |
+//! | `compiler` | the desired state by key, and the work a change makes |
+//! | `fragment`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
+//! | `backends`, `scopes`, `upstreams`, `ingresses` | what routes share, kept while it is used |
+//! | `hosts`, `merge` | the fragments of a host become its virtual host |
+//! | `host`, `paths`, `index`, `shard` | virtual hosts, and how they are laid out to be searched |
+//! | `table` | the table itself: lookup, certificates |
+//! | `explain`, `view` | the same for people |
 
 #![forbid(unsafe_code)]
 
+mod backends;
 mod compiled;
+mod compiler;
+mod decode;
+mod digest;
+mod explain;
+mod form;
+mod fragment;
+mod host;
+mod hosts;
+mod index;
+mod ingresses;
+mod merge;
+mod paths;
+mod pattern;
+mod roll;
 pub mod schema;
+mod scopes;
+mod shard;
+mod table;
+mod upstreams;
+mod view;
 
 pub use compiled::{BackendCell, Endpoint, Endpoints, Ingress, Route, SettingsCell, Target};
-
-/// A compiled path regex.
-#[derive(Debug)]
-pub struct Pattern;
+pub use compiler::{Applied, Compiler};
+pub use decode::SchemaError;
+pub use explain::{Explanation, Loser};
+pub use pattern::{Pattern, PatternError};
+pub use table::{Lookup, RouteTable};
+pub use view::RouteView;
