@@ -35,7 +35,7 @@ def _shared_defaults(cls: type[Struct]) -> tuple[tuple[str, Any], ...]:
     return tuple((name, default) for name, default in named if not any(default is one for one in _ALWAYS_ONE_OBJECT))
 
 
-class _Canonical(Struct, frozen=True):
+class _Canonical(Struct, frozen=True, gc=False):
     """A value whose bytes depend on its content alone.
 
     msgspec leaves a field out when it *is* its default, not when it equals it. Fields whose default is, say, a large
@@ -49,7 +49,7 @@ class _Canonical(Struct, frozen=True):
                 msgspec.structs.force_setattr(self, name, default)
 
 
-class IngressRef(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class IngressRef(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """Names an Ingress."""
 
     namespace: str
@@ -57,7 +57,7 @@ class IngressRef(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     uid: str
 
 
-class Target(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Target(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """Where a route sends its requests."""
 
     service: str = ""
@@ -65,7 +65,7 @@ class Target(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
     upstream: str = ""
 
 
-class Route(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Route(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One path rule."""
 
     path: str
@@ -74,14 +74,14 @@ class Route(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     target: Target
 
 
-class Redirect(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Redirect(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A redirect to a fixed place."""
 
     location: str
     code: int
 
 
-class HeaderEdits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class HeaderEdits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """Edits of a head: removals, then sets, then additions. Names in lower case."""
 
     remove: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class HeaderEdits(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 _NO_EDITS = HeaderEdits()
 
 
-class Policy(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Policy(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The policies of one Ingress; what is left out comes from the settings of its scope."""
 
     ssl_redirect: bool | None = None
@@ -114,7 +114,7 @@ class Policy(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=
 _NO_POLICY = Policy()
 
 
-class Fragment(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Fragment(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """One Ingress's rules for one host. Its key is `host/uid`."""
 
     host: str
@@ -129,7 +129,7 @@ class Fragment(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     default_backend: Target | None = None
 
 
-class DnsTarget(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class DnsTarget(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A name whose addresses are the endpoints."""
 
     name: str
@@ -137,7 +137,7 @@ class DnsTarget(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=T
     allow_local: bool = False
 
 
-class EndpointSet(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class EndpointSet(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """The addresses behind one Service port. Its key is `namespace/service:port`, port as the Ingress wrote it."""
 
     known: bool = False
@@ -145,7 +145,7 @@ class EndpointSet(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     dns: DnsTarget | None = None
 
 
-class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """How to speak to the endpoints of a backend. Its key is a hash of its content."""
 
     balance: Balance = "round_robin"
@@ -154,7 +154,7 @@ class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     send_timeout_ms: int | None = None
 
 
-class Certificate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Certificate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """A certificate chain and its key, PEM as in the Secret. Never printed. Its key is `namespace/secret`."""
 
     chain: bytes
@@ -164,7 +164,7 @@ class Certificate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
         return f"Certificate({len(self.chain)} bytes, key withheld)"
 
 
-class Settings(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Settings(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """What a route inherits unless its policy says otherwise. Its key is a scope: `process` or `class/NAME`."""
 
     compat: Compat = "strict"
@@ -198,7 +198,7 @@ STRUCT_OF: dict[str, type[Entry]] = {
 KIND_OF: dict[type[Any], str] = {struct: kind for kind, struct in STRUCT_OF.items()}
 
 
-class ChangeSet(Struct, frozen=True, forbid_unknown_fields=True):
+class ChangeSet(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A set of changes to the desired state, or all of it. Values travel as bytes, see `change_set`."""
 
     version: int

@@ -18,6 +18,7 @@ from fastingress.translate.classes import check_own_class
 from fastingress.translate.delta import Counts, Delta
 from fastingress.translate.ingress import translate_ingress
 from fastingress.translate.options import Options
+from fastingress.translate.queue import Queue
 from fastingress.translate.settings import SCOPE, translate_settings
 from fastingress.translate.state import State
 from fastingress.translate.uids import Uids
@@ -25,6 +26,8 @@ from fastingress.translate.units import Unit, Units
 
 _PAGE = 32
 """Units between two pauses of a paged update: about two milliseconds."""
+_HITS = 500
+"""Dependencies that are looked up in one step, about as long as one unit takes."""
 _SETTINGS: Key = ("settings", SCOPE)
 
 
@@ -39,22 +42,23 @@ class Translator:
         self._state = State()
         self._units = Units(self._state)
         self._uids = Uids()
-        self._dirty: dict[Key, None] = {}
+        self._dirty = Queue()
+        self._hits: list[Dependency] = []
         self._counts = Counts()
 
     def update(self, view: View, hit: Iterable[Dependency] | None) -> Delta:
         """Redoes what depends on `hit`, everything for None, and tells what came out differently."""
-        self._mark(view, hit)
-        while self._dirty:
-            self._redo(view, next(iter(self._dirty)))
+        self._begin(view, hit)
+        while self._hits or self._dirty:
+            self._step(view)
         return self._take()
 
     def update_paged(self, view: View, hit: Iterable[Dependency] | None) -> Generator[None, None, Delta]:
         """As `update`, pausing every few milliseconds. The store may change meanwhile: report that as the next hit."""
-        self._mark(view, hit)
+        self._begin(view, hit)
         done = 0
-        while self._dirty:
-            self._redo(view, next(iter(self._dirty)))
+        while self._hits or self._dirty:
+            self._step(view)
             done += 1
             if done % _PAGE == 0:
                 yield
@@ -75,19 +79,35 @@ class Translator:
     def check_invariants(self) -> None:
         """Raises AssertionError if the parts disagree. For tests, between updates."""
         self._units.check_invariants()
-        assert not self._dirty, "something is left to do"
+        assert not self._hits, "a hit is left to look at"
+        assert not self._dirty, "a unit is left to do"
 
-    def _mark(self, view: View, hit: Iterable[Dependency] | None) -> None:
+    def _begin(self, view: View, hit: Iterable[Dependency] | None) -> None:
         if hit is None:
-            self._dirty.update(dict.fromkeys(self._units.keys()))
-            for ingress in view.list("Ingress"):
-                self._dirty[_ingress_unit(ingress.metadata.namespace, ingress.metadata.name)] = None
-        if hit is None or _SETTINGS not in self._units:
-            self._dirty[_SETTINGS] = None
-        for dependency in sorted(hit or ()):
+            self._dirty.add(_ingress_unit(item.metadata.namespace, item.metadata.name) for item in view.list("Ingress"))
+            self._dirty.add(self._units.keys())
+        if _SETTINGS not in self._units:
+            self._dirty.add((_SETTINGS,))
+        self._hits.extend(hit or ())
+
+    def _step(self, view: View) -> None:
+        if self._hits:
+            self._mark(self._hits[-_HITS:])
+            del self._hits[-_HITS:]
+        else:
+            self._redo(view, self._dirty.first())
+
+    def _mark(self, hits: list[Dependency]) -> None:
+        """Ingresses come first, since they decide which shared units there are."""
+        ingresses: set[Key] = set()
+        others: set[Key] = set()
+        for dependency in hits:
             if dependency.kind == "Ingress" and dependency.name != ALL:
-                self._dirty[_ingress_unit(dependency.namespace, dependency.name)] = None
-            self._dirty.update(dict.fromkeys(self._units.dependents(dependency)))
+                ingresses.add(_ingress_unit(dependency.namespace, dependency.name))
+            for key in self._units.dependents(dependency):
+                (ingresses if key[0] == "ingress" else others).add(key)
+        self._dirty.add(ingresses)
+        self._dirty.add(others)
 
     def _take(self) -> Delta:
         upserts, removals = self._state.take()
@@ -97,12 +117,12 @@ class Translator:
     def _redo(self, view: View, key: Key) -> None:
         recording = RecordingView(view)
         unit = self._translate(recording, key) if self._units.is_wanted(key) else None
-        self._dirty.pop(key, None)
+        self._dirty.drop_first()
         if unit is None:
-            self._dirty.update(dict.fromkeys(self._uids.release(key)))
+            self._dirty.add(self._uids.release(key))
             self._units.remove(key)
         else:
-            self._dirty.update(dict.fromkeys(self._units.put(key, unit)))
+            self._dirty.add(self._units.put(key, unit))
 
     def _translate(self, view: RecordingView, key: Key) -> Unit | None:
         """The unit as it is now; None when its object is gone."""
@@ -121,7 +141,7 @@ class Translator:
         if ingress is None:
             return None
         self._counts.ingresses += 1
-        self._dirty.update(dict.fromkeys(self._uids.claim(key, ingress.metadata.uid)))
+        self._dirty.add(self._uids.claim(key, ingress.metadata.uid))
         suffix = self._uids.suffix(key)
         result = translate_ingress(view, ingress, self._options)
         entries: dict[Key, bytes] = {

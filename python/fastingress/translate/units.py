@@ -6,6 +6,7 @@ It keeps the indices in step and says which shared units appear and vanish; it t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ _K = TypeVar("_K")
 _SHARED = ("endpoints", "certificate")
 
 
-class Unit(Struct, frozen=True, kw_only=True):
+class Unit(Struct, frozen=True, kw_only=True, gc=False):
     """What came of one unit."""
 
     entries: dict[Key, bytes] = {}
@@ -37,6 +38,7 @@ class Unit(Struct, frozen=True, kw_only=True):
 
 
 _NO_UNIT = Unit()
+_NOBODY: frozenset[Key] = frozenset()
 
 
 class Units:
@@ -57,9 +59,9 @@ class Units:
         """All units."""
         return list(self._units)
 
-    def dependents(self, dependency: Dependency) -> list[Key]:
-        """The units that read it, in order."""
-        return sorted(self._dependents.get(dependency, ()))
+    def dependents(self, dependency: Dependency) -> AbstractSet[Key]:
+        """The units that read it. Not to be kept."""
+        return self._dependents.get(dependency, _NOBODY)
 
     def is_wanted(self, key: Key) -> bool:
         """Whether a shared unit still has an owner; other units stand for themselves."""

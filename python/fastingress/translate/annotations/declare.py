@@ -71,6 +71,10 @@ class Values:
         """Keeps a value."""
         self._values[annotation.name] = value
 
+    def names(self) -> list[str]:
+        """Of the annotations that have a value."""
+        return list(self._values)
+
     def get(self, annotation: Annotation[T]) -> T | None:
         """The value; None when the key is absent or was bad."""
         value: T | None = self._values.get(annotation.name)

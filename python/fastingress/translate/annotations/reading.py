@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -49,23 +50,27 @@ class Given(Struct, frozen=True, gc=False):
 
 def read(annotations: Mapping[str, str], prefixes: tuple[str, ...]) -> Reading:
     """The annotations of an Ingress. Never raises."""
-    findings: list[Finding] = []
-    given = _given(annotations, prefixes, findings)
-    if not given:
-        return _NOTHING
-    draft = Draft(findings=findings)
+    relevant = [(key, value) for key, value in annotations.items() if key.startswith(prefixes)] if annotations else None
+    return _read(tuple(sorted(relevant)), prefixes) if relevant else _NOTHING
+
+
+@lru_cache(maxsize=1024)
+def _read(relevant: tuple[tuple[str, str], ...], prefixes: tuple[str, ...]) -> Reading:
+    """Many Ingresses say the same, so the last readings are kept."""
+    draft = Draft()
+    given = _given(relevant, prefixes, draft.findings)
     closed = left_out = False
     for item in given.values():
         annotation = NAMES.get(item.name)
         if annotation is None:
-            effect = _not_read(item, findings)
+            effect = _not_read(item, draft.findings)
             closed |= effect == "closed"
             left_out |= effect == "left out"
         elif annotation.on != "Ingress":
-            findings.append(warning("MisplacedAnnotation", f"annotation {item.key} belongs on a {annotation.on}"))
+            draft.findings.append(warning("MisplacedAnnotation", f"annotation {item.key} belongs on a {annotation.on}"))
         else:
             closed |= not _take(annotation, item, given, draft)
-    combining = {FAMILY_OF[name].title for name in given if name in FAMILY_OF}
+    combining = {FAMILY_OF[name].title for name in draft.values.names() if name in FAMILY_OF}
     for family in FAMILIES:
         if family.combine and family.title in combining:
             family.combine(draft)
@@ -88,16 +93,20 @@ def single(
     return None, []
 
 
-def _given(annotations: Mapping[str, str], prefixes: tuple[str, ...], findings: list[Finding]) -> dict[str, Given]:
-    """By name without prefix, in the order of names. A key without a value counts as absent."""
+def _given(
+    relevant: tuple[tuple[str, str], ...], prefixes: tuple[str, ...], findings: list[Finding]
+) -> dict[str, Given]:
+    """By name without prefix. A key without a value counts as absent."""
     given: dict[str, Given] = {}
     for prefix in prefixes:
-        for key in sorted(key for key in annotations if key.startswith(prefix)):
-            name, value = key[len(prefix) :], annotations[key]
+        for key, value in relevant:
+            name = key[len(prefix) :]
+            if not key.startswith(prefix) or not value.strip():
+                continue
             if name in given:
                 winner = given[name].key
                 findings.append(warning("DuplicateAnnotation", f"annotation {key} has no effect beside {winner}"))
-            elif value.strip():
+            else:
                 given[name] = Given(name, key, value)
     return given
 
