@@ -21,7 +21,7 @@ class Origin(Struct, frozen=True, gc=False):
     line: int
     """1-based line at which the document, or the error in it, begins."""
     index: int
-    """0-based index of the document in its file; comments and empty documents count."""
+    """0-based index of the document in its file; those without content do not count."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"

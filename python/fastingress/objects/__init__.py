@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastingress.objects.base import Object, ObjectKey, ObjectMeta
 from fastingress.objects.config import ConfigMap, Secret
-from fastingress.objects.decode import KINDS, Decoded, decode, decode_json, items_of
+from fastingress.objects.decode import KINDS, Decoded, decode, decode_json, items_of, manifest_uid
 from fastingress.objects.ingress import (
     HTTPIngressPath,
     HTTPIngressRule,
@@ -71,4 +71,5 @@ __all__ = [
     "decode",
     "decode_json",
     "items_of",
+    "manifest_uid",
 ]

@@ -31,8 +31,8 @@ class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True, gc=Fal
     name: str = ""
     namespace: str = ""
     uid: str = ""
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
     creation_timestamp: str | None = None
     """RFC 3339 in UTC with a grain of one second, `2026-01-31T09:00:00Z`, once the object went through `decode`."""
 
@@ -52,10 +52,12 @@ class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, 
 
     @property
     def key(self) -> ObjectKey:
+        """Names it among all objects."""
         return ObjectKey(self.kind, self.metadata.namespace, self.metadata.name)
 
     @property
     def ref(self) -> ObjectRef:
+        """Names it in a problem."""
         meta = self.metadata
         return ObjectRef(self.kind, meta.namespace, meta.name, meta.uid)
 

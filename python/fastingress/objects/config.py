@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec import field
+
 from fastingress.objects.base import Object, fill
 
 
@@ -14,9 +16,9 @@ class Secret(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, 
     api_version: ClassVar[str] = "v1"
 
     type: str = "Opaque"
-    data: dict[str, bytes] = {}
+    data: dict[str, bytes] = field(default_factory=dict)
     """Decoded from base64, with `stringData` merged over it."""
-    string_data: dict[str, str] = {}
+    string_data: dict[str, str] = field(default_factory=dict)
     """Always empty once decoded."""
 
     def __post_init__(self) -> None:
@@ -28,7 +30,7 @@ class Secret(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, 
     def __repr__(self) -> str:
         return f"Secret({self.metadata.namespace}/{self.metadata.name}, {sorted(self.data)}, content withheld)"
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.type, self.data)
 
 
@@ -38,7 +40,7 @@ class ConfigMap(Object, frozen=True, rename="camel", omit_defaults=True, gc=Fals
     kind: ClassVar[str] = "ConfigMap"
     api_version: ClassVar[str] = "v1"
 
-    data: dict[str, str] = {}
+    data: dict[str, str] = field(default_factory=dict)
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.data,)

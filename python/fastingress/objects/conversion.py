@@ -50,7 +50,7 @@ def convert(raw: Mapping[str, Any], target: type[T]) -> T:
 
 
 def _without_nulls(value: Any, name: str, depth: int) -> Any:
-    """The same data as Go's decoder sees it: nulls are left out, or empty in maps of strings; base64 has no newlines."""
+    """The same data as Go's decoder sees it: nulls left out, or empty in maps of strings; base64 without newlines."""
     if depth > _DEEPEST:
         raise FieldError("", f"nested more than {_DEEPEST} levels deep")
     if isinstance(value, Mapping):
@@ -95,7 +95,7 @@ def _field_error(text: str, raw: Mapping[str, Any]) -> FieldError:
 
 
 def _named_entry(path: str, raw: Mapping[str, Any], what: str) -> str:
-    """The path with the key of the entry at fault in place of `[...]`: the decoder names maps' entries by that alone."""
+    """The path with the key of the entry at fault in place of `[...]`, which is all that the decoder says."""
     before, _, after = path.partition("[...]")
     value: Any = raw
     for step in before.split("."):

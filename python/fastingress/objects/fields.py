@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Optional
 
-Shape = Optional[Mapping[str, "Shape"]]
+Shape = Optional[Mapping[str, "Shape"]]  # noqa: UP045 # evaluated at run time, and recursive
 
 
 def _names(text: str) -> dict[str, Shape]:

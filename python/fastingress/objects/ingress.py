@@ -86,7 +86,7 @@ class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
 
     spec: IngressSpec = IngressSpec()
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.metadata, self.place, self.spec)
 
 
@@ -121,5 +121,5 @@ class IngressClass(Object, frozen=True, rename="camel", omit_defaults=True, gc=F
         """Whether it is the class of Ingresses that name none."""
         return self.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true"
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.metadata, self.place, self.spec)

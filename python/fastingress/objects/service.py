@@ -46,7 +46,7 @@ class Service(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
 
     spec: ServiceSpec = ServiceSpec()
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.metadata.annotations, self.spec)
 
 
@@ -94,7 +94,7 @@ class EndpointSlice(Object, frozen=True, rename="camel", omit_defaults=True, gc=
         """The Service it belongs to, in its own namespace; empty if it belongs to none."""
         return self.metadata.labels.get(SERVICE_NAME_LABEL, "")
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.service_name, self.address_type, self.endpoints, self.ports)
 
 
@@ -120,5 +120,5 @@ class Endpoints(Object, frozen=True, rename="camel", omit_defaults=True, gc=Fals
 
     subsets: tuple[EndpointSubset, ...] = ()
 
-    def significant(self) -> tuple[object, ...]:
+    def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.subsets,)

@@ -61,7 +61,7 @@ def host_fault(text: str) -> str | None:
 
 
 def path_fault(path: str, path_type: str) -> str | None:
-    """The path of an Ingress rule. Under ImplementationSpecific it may be empty, and only its first character counts."""
+    """The path of an Ingress rule. Under ImplementationSpecific it may be empty, and only how it begins counts."""
     if path_type == "ImplementationSpecific":
         return None if not path or path[0] == "/" else f"{_value(path)}: must be an absolute path"
     if not path.startswith("/"):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastingress.objects import syntax
-from fastingress.objects.ingress import Ingress, IngressBackend, IngressClass, IngressRule, IngressServiceBackend
+from fastingress.objects.ingress import (
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressRule,
+    IngressServiceBackend,
+    IngressTLS,
+)
 
 LEGACY_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
@@ -23,11 +30,7 @@ def ingress_faults(ingress: Ingress) -> Iterator[str]:
     if not spec.rules and spec.default_backend is None:
         yield "spec: Invalid value: either `defaultBackend` or `rules` must be specified"
     for index, tls in enumerate(spec.tls):
-        for position, host in enumerate(tls.hosts):
-            if fault := syntax.host_fault(host):
-                yield f"spec.tls[{index}].hosts[{position}]: {fault}"
-        if tls.secret_name and (fault := syntax.subdomain_fault(tls.secret_name)):
-            yield f"spec.tls[{index}].secretName: {fault}"
+        yield from _tls_faults(tls, f"spec.tls[{index}]")
     for index, rule in enumerate(spec.rules):
         yield from _rule_faults(rule, f"spec.rules[{index}]")
 
@@ -39,7 +42,7 @@ def ingress_class_faults(ingress_class: IngressClass) -> Iterator[str]:
     if not controller:
         yield "spec.controller: Required value"
     elif len(controller) > 250 or not slash or not path or syntax.subdomain_fault(domain):
-        yield f'spec.controller: Invalid value: "{controller[:250]}": must be a domain-prefixed path (such as "acme.io/foo")'
+        yield f'spec.controller: Invalid value: "{controller[:250]}": must be a path with a domain, as in "acme.io/foo"'
     parameters = ingress_class.spec.parameters
     if parameters is None:
         return
@@ -50,6 +53,14 @@ def ingress_class_faults(ingress_class: IngressClass) -> Iterator[str]:
         yield 'spec.parameters.namespace: Required value: `parameters.scope` is set to "Namespace"'
     if parameters.scope == "Cluster" and parameters.namespace:
         yield 'spec.parameters.namespace: Forbidden: `parameters.scope` is set to "Cluster"'
+
+
+def _tls_faults(tls: IngressTLS, at: str) -> Iterator[str]:
+    for position, host in enumerate(tls.hosts):
+        if fault := syntax.host_fault(host):
+            yield f"{at}.hosts[{position}]: {fault}"
+    if tls.secret_name and (fault := syntax.subdomain_fault(tls.secret_name)):
+        yield f"{at}.secretName: {fault}"
 
 
 def _rule_faults(rule: IngressRule, at: str) -> Iterator[str]:

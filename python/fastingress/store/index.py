@@ -14,6 +14,7 @@ class Index:
         self._slices: dict[tuple[str, str], dict[str, EndpointSlice]] = {}
 
     def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        """The object of that key."""
         objects = self._kinds.get(kind)
         return None if objects is None else objects.get((namespace, name))
 

@@ -1,0 +1,3 @@
+"""Where objects come from."""
+
+from __future__ import annotations

@@ -1,0 +1,176 @@
+"""The source of manifests: scans, watches, and says what changed.
+
+It joins the parts and keeps the order: what a file says goes to the catalog, and the catalog's answer is the batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from fastingress.problems import Origin, Problem
+from fastingress.sources.manifests.batch import Batch
+from fastingress.sources.manifests.catalog import Catalog
+from fastingress.sources.manifests.documents import read_content
+from fastingress.sources.manifests.reading import (
+    BeingWritten,
+    Content,
+    Missing,
+    Signature,
+    Unreadable,
+    read_file,
+)
+from fastingress.sources.manifests.tree import Denied, File, Root, place_of, roots_of, walk
+from fastingress.sources.manifests.watching import Dirty, Watcher
+
+GRACE = 0.04
+"""Seconds that a file may be gone before its objects go: editors and scripts remove a file and write it anew."""
+
+
+class ManifestSource:
+    """Objects from files and folders. One consumer at a time.
+
+    `paths` are files or folders; folders are read with all that is in them. `clock` gives seconds that never go back.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._paths = [os.fspath(path) for path in paths]
+        self._clock = clock
+        self._catalog = Catalog()
+        self._signatures: dict[str, Signature] = {}
+        self._roots: list[Root] = []
+        self._gone: dict[str, float] = {}
+        self._folder_problems: dict[str, Problem] = {}
+        self._parsed = 0
+
+    def scan(self) -> Batch:
+        """Reads all there is, and answers all of it.
+
+        Raises ManifestPathError for a path that is not there or cannot be read.
+        """
+        self._roots = roots_of(self._paths)
+        self._look(None)
+        for path in list(self._gone):
+            self._forget(path)
+        changes, problems = self._catalog.everything()
+        problems |= {path: [problem] for path, problem in self._folder_problems.items()}
+        return Batch(changes, problems, self._take_parsed())
+
+    async def watch(self) -> AsyncIterator[Batch]:
+        """What changed since the last batch, for ever; the first one is all there is unless a scan went before.
+
+        Raises ManifestPathError for a path that is not there at the start. The first batch may be empty.
+        """
+        self._roots = roots_of(self._paths)
+        with Watcher(self._roots, self._clock) as watcher:
+            yield await asyncio.to_thread(self._update, watcher, None)
+            while True:
+                dirty = await watcher.changes(min(self._gone.values(), default=None))
+                batch = await asyncio.to_thread(self._update, watcher, dirty)
+                if batch:
+                    yield batch
+
+    def _update(self, watcher: Watcher, dirty: Dirty | None) -> Batch:
+        """What came of the files that are dirty; None: of all. Runs on a thread; nobody else is at work then."""
+        folders_before = dict(self._folder_problems)
+        if dirty is None or dirty.everything:
+            self._look(watcher)
+        if dirty is not None:
+            for path in sorted(dirty.files):
+                self._read(path, watcher)
+        self._expire()
+        changes, problems = self._catalog.settle()
+        for path in folders_before.keys() | self._folder_problems.keys():
+            if folders_before.get(path) != self._folder_problems.get(path):
+                problem = self._folder_problems.get(path)
+                problems[path] = [problem] if problem else []
+        return Batch(changes, problems, self._take_parsed())
+
+    def _look(self, watcher: Watcher | None) -> None:
+        """Walks all roots, reads what differs, and notes what is gone."""
+        seen: set[str] = set()
+        self._folder_problems.clear()
+        if watcher is not None:
+            watcher.begin()
+        for root in self._roots:
+            self._look_below(root, seen, watcher)
+        if watcher is not None:
+            for path, reason in watcher.finish().items():
+                self._note_folder(path, "UnwatchedFolder", f"edits here will not be seen: {reason}")
+        for path in self._catalog.paths():
+            if path not in seen:
+                self._leave(path)
+
+    def _look_below(self, root: Root, seen: set[str], watcher: Watcher | None) -> None:
+        for item in walk(root, watcher.add_folder if watcher else _no_watch):
+            if isinstance(item, Denied):
+                self._note_folder(item.path, "UnreadableFolder", f"the folder cannot be read: {item.reason}")
+            else:
+                seen.add(item.path)
+                self._meet(item, watcher)
+        if not os.path.exists(root.path):
+            message = "--manifests: the path is gone; it is read again as soon as it is back"
+            self._note_folder(root.path, "ManifestsGone", message)
+
+    def _meet(self, item: File, watcher: Watcher | None) -> None:
+        if watcher is not None:
+            watcher.add_file(item)
+        if self._signatures.get(item.path) == item.signature and not self._catalog.has_trouble(item.path):
+            self._return(item.path)
+        else:
+            self._read(item.path, watcher)
+
+    def _note_folder(self, path: str, code: str, message: str) -> None:
+        self._folder_problems.setdefault(path, Problem(code, "error", None, message, Origin(path, 1, 0)))
+
+    def _read(self, path: str, watcher: Watcher | None) -> None:
+        outcome = read_file(path, settled=watcher is not None)
+        if isinstance(outcome, Content) and not outcome.certain and watcher is not None and watcher.being_written(path):
+            outcome = BeingWritten()
+        if isinstance(outcome, Missing):
+            self._leave(path)
+            return
+        self._return(path)
+        if isinstance(outcome, BeingWritten):
+            self._signatures.pop(path, None)
+        elif isinstance(outcome, Unreadable):
+            problem = Problem("UnreadableFile", "error", None, f"cannot be read: {outcome.reason}", Origin(path, 1, 0))
+            self._catalog.failed(path, problem)
+        else:
+            self._take(path, outcome)
+
+    def _take(self, path: str, outcome: Content) -> None:
+        before = self._catalog.content(path)
+        content = read_content(outcome.data, path, place_of(path, self._roots), before)
+        self._parsed += content.parsed
+        self._signatures[path] = outcome.signature
+        if before is None or content.placed is not before.placed or self._catalog.has_trouble(path):
+            self._catalog.read(path, content)
+
+    def _leave(self, path: str) -> None:
+        if self._catalog.leave(path):
+            self._gone.setdefault(path, self._clock() + GRACE)
+
+    def _return(self, path: str) -> None:
+        self._gone.pop(path, None)
+        self._catalog.back(path)
+
+    def _expire(self) -> None:
+        now = self._clock()
+        for path in [path for path, deadline in self._gone.items() if deadline <= now]:
+            self._forget(path)
+
+    def _forget(self, path: str) -> None:
+        self._catalog.forget(path)
+        self._signatures.pop(path, None)
+        self._gone.pop(path, None)
+
+    def _take_parsed(self) -> int:
+        parsed, self._parsed = self._parsed, 0
+        return parsed
+
+
+def _no_watch(path: str) -> None:
+    """A scan does not watch."""
