@@ -74,11 +74,18 @@ async fn accept_one(listener: &TcpListener, worker: &Worker) -> io::Result<(TcpS
 }
 
 fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 fn reason(error: &io::Error) -> &'static str {
-    if is_shortage(error) { "descriptors" } else { "accept_failed" }
+    if is_shortage(error) {
+        "descriptors"
+    } else {
+        "accept_failed"
+    }
 }
 
 fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
@@ -89,7 +96,12 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConf
         let _slower = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let (peer, local) = (unmapped(peer), unmapped(local));
-        let info = Box::new(ConnInfo { peer, local, tls: None, forwarded_port: local.port() });
+        let info = Box::new(ConnInfo {
+            peer,
+            local,
+            tls: None,
+            forwarded_port: local.port(),
+        });
         match tls {
             None => Client::serve(Transport::Plain(stream), info, open.worker.clone()).await,
             Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,
@@ -105,7 +117,14 @@ async fn serve_tls(stream: TcpStream, mut info: Box<ConnInfo>, config: Arc<rustl
         Err(_) => return worker.metrics.handshake("", Handshake::Timeout),
     };
     let settled = tls_info(stream.get_ref().1);
-    worker.metrics.handshake(settled.protocol, if settled.resumed { Handshake::Resumed } else { Handshake::Full });
+    worker.metrics.handshake(
+        settled.protocol,
+        if settled.resumed {
+            Handshake::Resumed
+        } else {
+            Handshake::Full
+        },
+    );
     info.tls = Some(settled);
     Client::serve(Transport::Tls(Box::new(stream)), info, worker.clone()).await;
 }
@@ -118,7 +137,10 @@ fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
     TlsInfo {
         sni: session.server_name().map(|name| name.to_ascii_lowercase().into()),
         protocol,
-        cipher: session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown"),
+        cipher: session
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown"),
         resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
     }
 }
@@ -126,7 +148,9 @@ fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
 /// `::ffff:192.0.2.1` is 192.0.2.1: allow lists are written in IPv4.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, |v4| SocketAddr::new(v4.into(), address.port())),
+        IpAddr::V6(v6) => v6
+            .to_ipv4_mapped()
+            .map_or(address, |v4| SocketAddr::new(v4.into(), address.port())),
         IpAddr::V4(_) => address,
     }
 }
@@ -141,7 +165,10 @@ impl Open {
     fn new(worker: &Rc<Worker>, listener: Listener) -> Self {
         worker.shared.connections.fetch_add(1, Ordering::Relaxed);
         worker.metrics.connection_opened(listener);
-        Self { worker: worker.clone(), listener }
+        Self {
+            worker: worker.clone(),
+            listener,
+        }
     }
 }
 

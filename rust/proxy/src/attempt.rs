@@ -20,7 +20,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Limits of an answer's head. Big cookies are not an error.
-const LIMITS: Limits = Limits { head: 64 * 1024, headers: 256, target: 0 };
+const LIMITS: Limits = Limits {
+    head: 64 * 1024,
+    headers: 256,
+    target: 0,
+};
 
 /// One request on one connection.
 pub struct Attempt<'r, 'c> {
@@ -60,11 +64,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     /// Connects while watching the client: one that goes away is not connected for.
-    pub async fn connect(
-        request: &mut Request<'_>,
-        choice: &Choice,
-        timeout: Duration,
-    ) -> Result<Connection, Failure> {
+    pub async fn connect(request: &mut Request<'_>, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
         let worker = request.client.worker.clone();
         let mut connecting = std::pin::pin!(worker.upstreams.connect(choice, timeout));
         let has_body = !matches!(request.parsed.framing, Framing::Empty);
@@ -99,7 +99,13 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     fn begin(&mut self) {
-        let Request { client, head, parsed, body, .. } = &mut *self.request;
+        let Request {
+            client,
+            head,
+            parsed,
+            body,
+            ..
+        } = &mut *self.request;
         body.begin(&client.worker.buffers, |out| {
             if parsed.upgrade {
                 encode::request_upgrade(head, out);
@@ -138,7 +144,13 @@ impl<'r, 'c> Attempt<'r, 'c> {
             return Ok(());
         }
         let stream = &mut self.connection.stream;
-        match body.poll(cx, &mut client.stream, &mut client.inbuf, stream, &client.worker.buffers) {
+        match body.poll(
+            cx,
+            &mut client.stream,
+            &mut client.inbuf,
+            stream,
+            &client.worker.buffers,
+        ) {
             Poll::Ready(Ok(())) => self.waiting_since = Instant::now(),
             Poll::Ready(Err(PumpError::Source(_))) => return Err(Failure::ClientGone),
             Poll::Ready(Err(PumpError::Framing(error))) => return Err(Failure::BadRequest(error)),
@@ -153,7 +165,15 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     fn poll_answer_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<parse::Response, Failure>> {
-        let Self { request, connection, inbuf, head, scan, send_failed, .. } = self;
+        let Self {
+            request,
+            connection,
+            inbuf,
+            head,
+            scan,
+            send_failed,
+            ..
+        } = self;
         let upgrade = request.parsed.upgrade;
         let method = request.head.method();
         let buffers = &request.client.worker.buffers;
@@ -164,9 +184,11 @@ impl<'r, 'c> Attempt<'r, 'c> {
         read.map_err(|error| match error {
             HeadError::Refused(error) => Failure::BadResponse(error),
             HeadError::Io(error) => Failure::UpstreamGone(error),
-            HeadError::Ended => {
-                Failure::UpstreamGone(send_failed.take().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
-            }
+            HeadError::Ended => Failure::UpstreamGone(
+                send_failed
+                    .take()
+                    .unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()),
+            ),
         })
     }
 
@@ -180,7 +202,14 @@ impl<'r, 'c> Attempt<'r, 'c> {
         self.request.answered = true;
         let mut out = self.pump_to_client(Framing::Empty, Framing::Empty);
         let buffers = &self.request.client.worker.buffers;
-        encode::response(&self.head, Framing::Empty, version, true, false, out.out.compose(buffers));
+        encode::response(
+            &self.head,
+            Framing::Empty,
+            version,
+            true,
+            false,
+            out.out.compose(buffers),
+        );
         poll_fn(|cx| self.poll_to_client(cx, &mut out)).await?;
         self.request.record.bytes_out += out.out.written();
         self.waiting_since = Instant::now();
@@ -296,7 +325,9 @@ impl<'r, 'c> Attempt<'r, 'c> {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
             _ => {}
         }
-        client.deadline.set(up.moved().max(down.moved()) + self.read_timeout.max(self.send_timeout));
+        client
+            .deadline
+            .set(up.moved().max(down.moved()) + self.read_timeout.max(self.send_timeout));
         client.deadline.poll(cx).map(|()| Err(Failure::ReadTimeout))
     }
 

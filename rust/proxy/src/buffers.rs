@@ -24,7 +24,10 @@ pub struct Buffers {
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self { scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()), pool: RefCell::default() }
+        Self {
+            scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
+            pool: RefCell::default(),
+        }
     }
 }
 
@@ -62,7 +65,10 @@ pub struct Budget {
 impl Budget {
     /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), limit })
+        Arc::new(Self {
+            used: AtomicUsize::new(0),
+            limit,
+        })
     }
 
     /// Bytes held now.
@@ -86,7 +92,10 @@ pub struct Lease {
 impl Lease {
     /// A lease of nothing yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { budget: budget.clone(), held: 0 }
+        Self {
+            budget: budget.clone(),
+            held: 0,
+        }
     }
 
     /// States how much is held now.

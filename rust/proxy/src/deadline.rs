@@ -18,7 +18,10 @@ pub struct Deadline {
 impl Deadline {
     /// A deadline that far from now. No timer is made before the first poll.
     pub fn after(wait: Duration) -> Self {
-        Self { at: Instant::now() + wait, timer: None }
+        Self {
+            at: Instant::now() + wait,
+            timer: None,
+        }
     }
 
     /// Moves it.

@@ -14,10 +14,11 @@ use crate::{linger, request, respond};
 use fastingress_http1::scan::Scan;
 use fastingress_http1::{Head, request as parse};
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
 /// Bytes of later requests that are taken in while one is served.
@@ -64,7 +65,14 @@ impl Client {
     pub async fn serve(stream: Transport, info: Box<ConnInfo>, worker: Rc<Worker>) {
         let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
         let slot = worker.register();
-        let mut client = Client { stream, inbuf: Vec::new(), info, deadline: Deadline::after(wait), worker, slot };
+        let mut client = Client {
+            stream,
+            inbuf: Vec::new(),
+            info,
+            deadline: Deadline::after(wait),
+            worker,
+            slot,
+        };
         let after = client.requests().await;
         client.close(after).await;
     }
@@ -113,7 +121,9 @@ impl Client {
         scan: &mut Scan,
         since: &mut Option<Instant>,
     ) -> Poll<Result<(parse::Request, usize), Option<Failure>>> {
-        let Self { stream, inbuf, worker, .. } = self;
+        let Self {
+            stream, inbuf, worker, ..
+        } = self;
         let limits = &worker.shared.limits;
         let read = poll_head(cx, stream, inbuf, scan, limits, &worker.buffers, |bytes| {
             parse::parse(bytes, limits, head).map(|parsed| (parsed, bytes.len()))
@@ -151,7 +161,8 @@ impl Client {
         std::task::ready!(self.deadline.poll(cx));
         if self.stream.has_unread_bytes() {
             // The next request came at the last moment: its head timeout runs from here.
-            self.deadline.restart(Duration::from_millis(self.worker.shared.options.head_timeout_ms.into()));
+            self.deadline
+                .restart(Duration::from_millis(self.worker.shared.options.head_timeout_ms.into()));
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -160,11 +171,13 @@ impl Client {
 
     /// Ready when the client has gone. What it sends meanwhile is kept for later, up to a bound.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { stream, inbuf, worker, .. } = self;
+        let Self {
+            stream, inbuf, worker, ..
+        } = self;
         while inbuf.len() < PIPELINED {
             let read = worker.buffers.with_scratch(|scratch| {
                 let mut space = ReadBuf::new(&mut scratch[..PIPELINED]);
-                std::task::ready!(std::pin::Pin::new(&mut *stream).poll_read(cx, &mut space))?;
+                std::task::ready!(Pin::new(&mut *stream).poll_read(cx, &mut space))?;
                 if inbuf.capacity() == 0 {
                     *inbuf = worker.buffers.take();
                 }
@@ -183,7 +196,9 @@ impl Client {
     async fn close(mut self, after: After) {
         match after {
             After::Linger => linger::close(&mut self.stream, &self.worker.buffers).await,
-            After::Close if self.stream.has_unread_bytes() => linger::close(&mut self.stream, &self.worker.buffers).await,
+            After::Close if self.stream.has_unread_bytes() => {
+                linger::close(&mut self.stream, &self.worker.buffers).await
+            }
             After::Close | After::KeepAlive => {
                 // A TLS client is told; a plain one sees the FIN when the socket is dropped.
                 let goodbye = tokio::time::timeout(Duration::from_secs(1), self.stream.shutdown());

@@ -11,20 +11,29 @@ const RESERVED: u64 = 256;
 /// Raises the soft limit of open files to the hard one and gives the number of client connections that fit: each may
 /// need one descriptor for itself and one for its backend. A number that was asked for is kept when it fits.
 pub fn connections(asked: usize) -> Result<usize, StartError> {
-    let descriptors = raise_descriptor_limit().map_err(|source| StartError::System { what: "raise RLIMIT_NOFILE", source })?;
+    let descriptors = raise_descriptor_limit().map_err(|source| StartError::System {
+        what: "raise RLIMIT_NOFILE",
+        source,
+    })?;
     let fit = (descriptors.saturating_sub(RESERVED) / 2).max(16) as usize;
     Ok(if asked == 0 { fit } else { asked.min(fit) })
 }
 
 fn raise_descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: both calls take a pointer to an rlimit that lives across them.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
         }
         if limit.rlim_cur < limit.rlim_max {
-            let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+            let raised = libc::rlimit {
+                rlim_cur: limit.rlim_max,
+                ..limit
+            };
             if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 {
                 limit = raised;
             }

@@ -67,7 +67,11 @@ impl Port {
                 Err(source) => return Err(BindError { flag, address, source }),
             };
             let failed = |source| BindError { flag, address, source };
-            let address = first.local_addr().map_err(failed)?.as_socket().expect("an IP socket has an IP address");
+            let address = first
+                .local_addr()
+                .map_err(failed)?
+                .as_socket()
+                .expect("an IP socket has an IP address");
             for sockets in sockets.iter_mut().skip(1) {
                 sockets.push(bind_next(address).map_err(failed)?);
             }
@@ -87,7 +91,11 @@ impl Port {
         for socket in self.sockets.iter().flatten() {
             socket.listen(BACKLOG)?;
         }
-        Ok(self.sockets.into_iter().map(|sockets| sockets.into_iter().map(TcpListener::from).collect()).collect())
+        Ok(self
+            .sockets
+            .into_iter()
+            .map(|sockets| sockets.into_iter().map(TcpListener::from).collect())
+            .collect())
     }
 }
 
@@ -122,8 +130,16 @@ fn lacks_ipv6(error: &io::Error) -> bool {
 /// Lets no further connection in while those that wait are still accepted: the kernel drops packets that ask for new
 /// ones, and their senders ask again a second later. Closing the socket after that resets nobody.
 pub fn stop_new_connections(listener: &impl std::os::fd::AsFd) {
-    let drop_all = [libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 }];
-    let program = libc::sock_fprog { len: 1, filter: drop_all.as_ptr().cast_mut() };
+    let drop_all = [libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: 0,
+    }];
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: drop_all.as_ptr().cast_mut(),
+    };
     let socket = SockRef::from(listener);
     // SAFETY: the option takes a `sock_fprog`, whose one instruction lives across the call; the kernel copies both.
     let result = unsafe {

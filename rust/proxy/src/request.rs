@@ -73,7 +73,15 @@ impl<'c> Request<'c> {
         record.bytes_in = arrival.bytes as u64;
         let body = Pump::new(parsed.framing, parsed.framing, 0, &client.worker.shared.budget);
         let path = client.worker.buffers.take();
-        Self { client, head, parsed, body, record, answered: false, path }
+        Self {
+            client,
+            head,
+            parsed,
+            body,
+            record,
+            answered: false,
+            path,
+        }
     }
 
     async fn run(&mut self) -> Result<After, Failure> {
@@ -89,7 +97,13 @@ impl<'c> Request<'c> {
 
     /// Which route takes it.
     fn route(&mut self) -> Result<Found, Failure> {
-        let Self { client, head, record, path, .. } = self;
+        let Self {
+            client,
+            head,
+            record,
+            path,
+            ..
+        } = self;
         let mut scratch = client.worker.buffers.take();
         let found = client.worker.with_table(|table| {
             let settings = table.settings().now.load();
@@ -116,7 +130,13 @@ impl<'c> Request<'c> {
     /// Policies on the request head. From here on the head is what the backend will see.
     fn filter(&mut self, found: &Found) -> Verdict {
         hop::strip_hop_by_hop(&mut self.head, self.parsed.upgrade);
-        let Self { client, head, parsed, path, .. } = self;
+        let Self {
+            client,
+            head,
+            parsed,
+            path,
+            ..
+        } = self;
         let (ip, https) = filters::client_of(head, &client.info, &found.settings);
         let exchange = filters::Exchange {
             conn: &client.info,
@@ -142,7 +162,12 @@ impl<'c> Request<'c> {
         let target = &found.route.target;
         let cell = target.backend.as_ref().ok_or(Failure::NoBackend)?;
         let limit = filters::body_limit(&found.route, &found.settings);
-        self.body = Pump::new(self.parsed.framing, self.parsed.framing, limit, &self.client.worker.shared.budget);
+        self.body = Pump::new(
+            self.parsed.framing,
+            self.parsed.framing,
+            limit,
+            &self.client.worker.shared.budget,
+        );
         let repeatable = is_idempotent(self.head.method());
         if repeatable && !matches!(self.parsed.framing, Framing::Empty) {
             self.body.keep_copy(REPLAY);
@@ -154,7 +179,9 @@ impl<'c> Request<'c> {
             if number > 0 && !worker.upstreams.may_retry(cell) {
                 break;
             }
-            let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) else { break };
+            let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) else {
+                break;
+            };
             tried.add(&choice);
             self.record.tries = number + 1;
             self.record.endpoint = Some(choice.text().clone());
@@ -171,7 +198,9 @@ impl<'c> Request<'c> {
     async fn on_endpoint(&mut self, found: &Found, choice: &Choice, repeatable: bool) -> Result<After, Failure> {
         let worker = self.client.worker.clone();
         for _ in 0..STALE {
-            let Some(connection) = worker.upstreams.checkout(choice, !repeatable) else { break };
+            let Some(connection) = worker.upstreams.checkout(choice, !repeatable) else {
+                break;
+            };
             match Attempt::new(self, found, connection).run().await {
                 Err(failure @ Failure::UpstreamGone(_)) if self.may_try_again(&failure, repeatable) => {}
                 outcome => return outcome,

@@ -25,7 +25,12 @@ struct Answer<'a> {
 pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Failure> {
     request.record.reason = Some(local.reason);
     let keep_alive = may_keep_alive(request);
-    let answer = Answer { status: local.status, location: local.location.as_deref(), reason: local.reason, keep_alive };
+    let answer = Answer {
+        status: local.status,
+        location: local.location.as_deref(),
+        reason: local.reason,
+        keep_alive,
+    };
     Ok(send(request, &answer).await)
 }
 
@@ -39,7 +44,12 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         return After::Gone;
     }
     let keep_alive = may_keep_alive(request) && !matches!(failure, Failure::BadRequest(_));
-    let answer = Answer { status: failure.status(), location: None, reason: failure.reason(), keep_alive };
+    let answer = Answer {
+        status: failure.status(),
+        location: None,
+        reason: failure.reason(),
+        keep_alive,
+    };
     send(request, &answer).await
 }
 
@@ -48,7 +58,12 @@ pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After
     let mut record = Record::new(Instant::now(), &client.info, protocol(head.version()));
     record.status = failure.status();
     record.reason = Some(failure.reason());
-    let answer = Answer { status: failure.status(), location: None, reason: failure.reason(), keep_alive: false };
+    let answer = Answer {
+        status: failure.status(),
+        location: None,
+        reason: failure.reason(),
+        keep_alive: false,
+    };
     record.bytes_out = write(client, head, &answer).await;
     let worker = &client.worker;
     worker.metrics.request(&record);
@@ -68,7 +83,11 @@ async fn send(request: &mut Request<'_>, answer: &Answer<'_>) -> After {
     request.answered = true;
     request.record.status = answer.status;
     request.record.bytes_out += write(request.client, &request.head, answer).await;
-    if answer.keep_alive { After::KeepAlive } else { After::Linger }
+    if answer.keep_alive {
+        After::KeepAlive
+    } else {
+        After::Linger
+    }
 }
 
 /// Composes and sends; gives the number of bytes that the client took. A client that takes nothing for too long has
@@ -77,7 +96,9 @@ async fn write(client: &mut Client, request: &Head, answer: &Answer<'_>) -> u64 
     let worker = client.worker.clone();
     let mut out = Outbox::new(&worker.shared.budget);
     compose(client, request, answer, &mut out);
-    client.deadline.restart(Duration::from_millis(worker.shared.options.body_timeout_ms.into()));
+    client
+        .deadline
+        .restart(Duration::from_millis(worker.shared.options.body_timeout_ms.into()));
     poll_fn(|cx| {
         if out.poll_flush(cx, &mut client.stream, &worker.buffers).is_ready() {
             return Poll::Ready(());
@@ -97,15 +118,30 @@ fn compose(client: &Client, request: &Head, answer: &Answer<'_>, out: &mut Outbo
     head.set_version(Version::Http11);
     head.set_status(answer.status, phrase(answer.status).as_bytes());
     worker.with_date(|date| head.append(b"date", date));
-    let kind: &[u8] = if json { b"application/json" } else { b"text/html; charset=utf-8" };
+    let kind: &[u8] = if json {
+        b"application/json"
+    } else {
+        b"text/html; charset=utf-8"
+    };
     head.append(b"content-type", kind);
     if let Some(location) = answer.location {
         head.append(b"location", location);
     }
-    let version = if request.version() == Version::Http10 { Version::Http10 } else { Version::Http11 };
+    let version = if request.version() == Version::Http10 {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
     let head_request = request.method() == b"HEAD";
     let bytes = out.compose(&worker.buffers);
-    encode::response(&head, Framing::Length(page.len() as u64), version, answer.keep_alive, head_request, bytes);
+    encode::response(
+        &head,
+        Framing::Length(page.len() as u64),
+        version,
+        answer.keep_alive,
+        head_request,
+        bytes,
+    );
     if !head_request {
         bytes.extend_from_slice(&page);
     }
@@ -116,7 +152,9 @@ fn compose(client: &Client, request: &Head, answer: &Answer<'_>, out: &mut Outbo
 /// True when the client names JSON and does not name HTML.
 fn wants_json(request: &Head) -> bool {
     let accepts = |kind: &[u8]| {
-        request.values(Name::Accept).any(|value| memchr::memmem::find(value, kind).is_some())
+        request
+            .values(Name::Accept)
+            .any(|value| memchr::memmem::find(value, kind).is_some())
     };
     accepts(b"application/json") && !accepts(b"text/html")
 }

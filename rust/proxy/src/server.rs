@@ -111,7 +111,7 @@ impl Gateway {
         let addresses = ports.addresses();
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
-        let resolver = tls::Resolver::new(table.clone(), certificates.clone());
+        let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
         let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, resolver)?;
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
         let log = start_log(options.access_log)?;
@@ -134,7 +134,10 @@ impl Gateway {
             compiler: Mutex::new(Compiler::new()),
             certificates,
             metrics,
-            dns: Mutex::new(DnsResolver::start().map_err(|source| StartError::System { what: "start the DNS thread", source })?),
+            dns: Mutex::new(DnsResolver::start().map_err(|source| StartError::System {
+                what: "start the DNS thread",
+                source,
+            })?),
             upstreams,
             tls,
             log,
@@ -156,7 +159,7 @@ impl Gateway {
         lock(&self.dns).follow(&applied.table);
         self.shared.table.store(applied.table);
         self.swapped.send_modify(|count| *count += 1);
-        self.metrics.table_swapped(start.elapsed());
+        self.metrics.swapped(start.elapsed());
         Ok(report)
     }
 
@@ -167,7 +170,10 @@ impl Gateway {
         if let Some(admin) = ports.admin {
             let sockets = listen(admin)?.into_iter().flatten().collect();
             let admin = observe::admin::start(sockets, self.condition.clone());
-            running.admin = Some(admin.map_err(|source| StartError::System { what: "start the admin port", source })?);
+            running.admin = Some(admin.map_err(|source| StartError::System {
+                what: "start the admin port",
+                source,
+            })?);
         }
         let workers = self.shared.options.workers;
         let nothing = || (0..workers).map(|_| Vec::new()).collect();
@@ -204,7 +210,10 @@ impl Gateway {
                     limits::die("a worker thread has died");
                 }
             })
-            .map_err(|source| StartError::System { what: "start a worker thread", source })
+            .map_err(|source| StartError::System {
+                what: "start a worker thread",
+                source,
+            })
     }
 
     /// Where it listens, ports found included.
@@ -246,7 +255,6 @@ impl Gateway {
     /// flight. True when all of it ended in time.
     pub fn drain(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
-        self.shared.set_phase(Phase::Draining);
         self.phase.send_replace(Phase::Draining);
         loop {
             if self.shared.connections.load(Ordering::Relaxed) == 0 && self.listeners_are_closed() {
@@ -265,7 +273,6 @@ impl Gateway {
 
     /// Ends now, whatever is in flight, and waits for the threads.
     pub fn stop(&self) {
-        self.shared.set_phase(Phase::Stopped);
         self.phase.send_replace(Phase::Stopped);
         lock(&self.ports).take();
         let running = std::mem::take(&mut *lock(&self.running));
@@ -304,20 +311,31 @@ impl Ports {
 
     fn addresses(&self) -> Addresses {
         let of = |port: &Option<Port>| port.as_ref().map_or_else(Vec::new, |port| port.addresses().to_vec());
-        Addresses { http: of(&self.http), https: of(&self.https), admin: of(&self.admin) }
+        Addresses {
+            http: of(&self.http),
+            https: of(&self.https),
+            admin: of(&self.admin),
+        }
     }
 }
 
 fn listen(port: Port) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    port.listen().map_err(|source| StartError::System { what: "listen", source })
+    port.listen()
+        .map_err(|source| StartError::System { what: "listen", source })
 }
 
 fn start_log(format: LogFormat) -> Result<Option<Arc<AccessLog>>, StartError> {
     if format == LogFormat::Off {
         return Ok(None);
     }
-    let out = limits::standard_output().map_err(|source| StartError::System { what: "use standard output", source })?;
-    let log = AccessLog::start(format, out).map_err(|source| StartError::System { what: "start the log thread", source })?;
+    let out = limits::standard_output().map_err(|source| StartError::System {
+        what: "use standard output",
+        source,
+    })?;
+    let log = AccessLog::start(format, out).map_err(|source| StartError::System {
+        what: "start the log thread",
+        source,
+    })?;
     Ok(Some(Arc::new(log)))
 }
 
@@ -347,7 +365,12 @@ impl WorkerSeed {
             .build()
             .expect("a thread that could be started can have an epoll instance and a timer");
         let upstreams = Upstreams::new(self.upstreams, PoolConfig::default());
-        let worker = Rc::new(Worker::new(self.shared.clone(), upstreams, self.metrics.worker(index), self.log));
+        let worker = Rc::new(Worker::new(
+            self.shared.clone(),
+            upstreams,
+            self.metrics.worker(index),
+            self.log,
+        ));
         let tasks = tokio::task::LocalSet::new();
         let listeners = self.http.into_iter().map(|socket| (socket, None));
         let listeners = listeners.chain(self.https.into_iter().map(|socket| (socket, Some(self.tls.clone()))));
@@ -396,7 +419,7 @@ impl AdminState for Condition {
         self.ready.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn problems_json(&self) -> Arc<str> {
+    fn problems(&self) -> Arc<str> {
         self.problems.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -407,7 +430,7 @@ impl AdminState for Condition {
             upstream_busy: upstream.busy,
             buffered_bytes: self.shared.budget.used() as u64,
             log_dropped: self.log.as_ref().map_or(0, |log| log.dropped()),
-            problems: self.problems_json(),
+            problems: self.problems(),
             version: self.shared.options.version.clone(),
         };
         self.metrics.encode(&self.table.load(), &gauges)

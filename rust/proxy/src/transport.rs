@@ -29,7 +29,9 @@ impl Transport {
     /// Asks the kernel, past any cached readiness, whether bytes of the client are waiting.
     pub fn has_unread_bytes(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        socket2::SockRef::from(self.socket()).peek(&mut byte).is_ok_and(|n| n > 0)
+        socket2::SockRef::from(self.socket())
+            .peek(&mut byte)
+            .is_ok_and(|n| n > 0)
     }
 }
 

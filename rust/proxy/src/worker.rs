@@ -9,12 +9,12 @@ use crate::options::Options;
 use crate::upstream::Upstreams;
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
-use fastingress_http1::scan::Limits;
 use fastingress_http1::Head;
+use fastingress_http1::scan::Limits;
 use fastingress_route::RouteTable;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -25,15 +25,14 @@ const DRAIN_IDLE: Duration = Duration::from_secs(1);
 const POOLED_HEADS: usize = 64;
 
 /// Where the process is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-#[repr(u8)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Taking connections.
-    Serving = 0,
+    Serving,
     /// Finishing what is in flight.
-    Draining = 1,
+    Draining,
     /// Ending now.
-    Stopped = 2,
+    Stopped,
 }
 
 /// What all workers share.
@@ -52,30 +51,23 @@ pub struct Shared {
     pub connection_limit: usize,
     /// Sockets that accept.
     pub listeners: AtomicUsize,
-    phase: AtomicU8,
 }
 
 impl Shared {
     /// The shared state of a gateway that serves.
     pub fn new(options: Options, table: Arc<ArcSwap<RouteTable>>, connection_limit: usize) -> Self {
         Self {
-            limits: Limits { head: options.head_limit, headers: options.header_limit, target: options.target_limit },
+            limits: Limits {
+                head: options.head_limit,
+                headers: options.header_limit,
+                target: options.target_limit,
+            },
             budget: Budget::new(options.byte_budget),
             table,
             connections: AtomicUsize::new(0),
             connection_limit,
             listeners: AtomicUsize::new(0),
-            phase: AtomicU8::new(Phase::Serving as u8),
             options,
-        }
-    }
-
-    /// Where the process is in its life.
-    pub fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Serving,
-            1 => Phase::Draining,
-            _ => Phase::Stopped,
         }
     }
 
@@ -83,11 +75,6 @@ impl Shared {
     pub fn open_listener(self: &Arc<Self>) -> OpenListener {
         self.listeners.fetch_add(1, Ordering::AcqRel);
         OpenListener(self.clone())
-    }
-
-    /// Moves on. Workers are to be woken by the caller.
-    pub fn set_phase(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::SeqCst);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A head waits here so that it leaves in one write with the first bytes of its body; what a slow sink does not take
 //! waits here and is counted in the global budget. While it holds bytes nothing more is read from the other side.
 
-use crate::buffers::{Buffers, Budget, Lease};
+use crate::buffers::{Budget, Buffers, Lease};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,7 +24,13 @@ pub struct Outbox {
 impl Outbox {
     /// An empty one.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { waiting: Vec::new(), taken: 0, unflushed: false, written: 0, lease: Lease::new(budget) }
+        Self {
+            waiting: Vec::new(),
+            taken: 0,
+            unflushed: false,
+            written: 0,
+            lease: Lease::new(budget),
+        }
     }
 
     /// Room to compose bytes that are to leave next.

@@ -5,7 +5,7 @@
 //! way it runs nor what a timeout is; it says whom it waits for and since when.
 
 use super::Outbox;
-use crate::buffers::{Buffers, Budget};
+use crate::buffers::{Budget, Buffers};
 use fastingress_http1::{Decoder, Encoder, Event, Framing};
 use std::io;
 use std::pin::Pin;
@@ -85,7 +85,10 @@ impl Pump {
 
     /// Keeps a copy of what is sent after the head, up to `most` bytes.
     pub fn keep_copy(&mut self, most: usize) {
-        self.replay = Replay::Kept { bytes: Vec::new(), most };
+        self.replay = Replay::Kept {
+            bytes: Vec::new(),
+            most,
+        };
     }
 
     /// Everything sent after the head so far, if it all was kept.
@@ -345,7 +348,12 @@ mod tests {
         fn new(incoming: Framing, outgoing: Framing, limit: u64) -> Self {
             let budget = Budget::new(1 << 20);
             let pump = Pump::new(incoming, outgoing, limit, &budget);
-            Self { buffers: Buffers::default(), budget, inbuf: Vec::new(), pump }
+            Self {
+                buffers: Buffers::default(),
+                budget,
+                inbuf: Vec::new(),
+                pump,
+            }
         }
 
         async fn run(&mut self, source: &mut DuplexStream, sink: &mut DuplexStream) -> Result<(), PumpError> {
@@ -431,7 +439,10 @@ mod tests {
         let (mut sink, _server) = duplex(64);
         client.write_all(b"6\r\nabcdef\r\n").await.expect("room");
         let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 5);
-        assert!(matches!(rig.run(&mut source, &mut sink).await, Err(PumpError::TooLarge)));
+        assert!(matches!(
+            rig.run(&mut source, &mut sink).await,
+            Err(PumpError::TooLarge)
+        ));
     }
 
     #[tokio::test]
@@ -441,7 +452,10 @@ mod tests {
         client.write_all(b"abc").await.expect("room");
         drop(client);
         let mut rig = Rig::new(Framing::Length(5), Framing::Length(5), 0);
-        assert!(matches!(rig.run(&mut source, &mut sink).await, Err(PumpError::Source(_))));
+        assert!(matches!(
+            rig.run(&mut source, &mut sink).await,
+            Err(PumpError::Source(_))
+        ));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! or nothing has moved for too long. The only place where a half-closed connection lives on.
 
 use super::Outbox;
-use crate::buffers::{Buffers, Budget};
+use crate::buffers::{Budget, Buffers};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,7 +32,11 @@ enum State {
 impl Tunnel {
     /// A direction in which nothing has moved yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { out: Outbox::new(budget), state: State::Open, moved: Instant::now() }
+        Self {
+            out: Outbox::new(budget),
+            state: State::Open,
+            moved: Instant::now(),
+        }
     }
 
     /// When bytes last came.
