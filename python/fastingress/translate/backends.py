@@ -112,6 +112,8 @@ def _local(service: Service, address: str) -> Finding:
 
 
 def _is_address(text: str) -> bool:
+    if "%" in text:
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -42,10 +42,10 @@ def judge(view: View, ingress: Ingress, options: Options) -> Verdict:
 
 
 def _is_ours(view: View, name: str, options: Options) -> bool:
+    if name == options.ingress_class:
+        return True
     found = view.get("IngressClass", "", name)
-    if found is None:
-        return name == options.ingress_class
-    return found.spec.controller == options.controller_class
+    return found is not None and found.spec.controller == options.controller_class
 
 
 def _contradiction(view: View, field: str, legacy: str, options: Options) -> Verdict:
@@ -62,8 +62,7 @@ def _without_class(view: View, options: Options) -> Verdict:
     if options.assign_default_class:
         default = default_class(view)
         if default is not None:
-            ours = default.spec.controller == options.controller_class
-            return _OURS if ours else _NOT_OURS
+            return _OURS if _is_ours(view, default.metadata.name, options) else _NOT_OURS
     return _OURS if options.watch_without_class else _NOT_OURS
 
 
@@ -84,7 +83,7 @@ def check_own_class(view: View, options: Options) -> list[Finding]:
     if found is None or found.spec.controller == options.controller_class:
         return []
     message = (
-        f"spec.controller is {found.spec.controller!r}, so Ingresses of this class are left to that controller; "
-        f"to serve them, start with --controller-class={found.spec.controller}"
+        f"spec.controller is {found.spec.controller!r}, not {options.controller_class!r}: Ingresses of this class are "
+        "served because --ingress-class names it; see to it that no other controller serves them too"
     )
     return [Finding("ClassOfOtherController", "warning", message, found.ref, found.origin)]

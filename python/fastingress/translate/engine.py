@@ -16,6 +16,7 @@ from fastingress.translate.backends import translate_endpoints
 from fastingress.translate.certificates import translate_certificate
 from fastingress.translate.classes import check_own_class
 from fastingress.translate.delta import Counts, Delta
+from fastingress.translate.findings import error
 from fastingress.translate.ingress import translate_ingress
 from fastingress.translate.options import Options
 from fastingress.translate.queue import Queue
@@ -116,13 +117,21 @@ class Translator:
 
     def _redo(self, view: View, key: Key) -> None:
         recording = RecordingView(view)
-        unit = self._translate(recording, key) if self._units.is_wanted(key) else None
+        unit = self._guarded(recording, key) if self._units.is_wanted(key) else None
         self._dirty.drop_first()
         if unit is None:
             self._dirty.add(self._uids.release(key))
             self._units.remove(key)
         else:
             self._dirty.add(self._units.put(key, unit))
+
+    def _guarded(self, view: RecordingView, key: Key) -> Unit | None:
+        """A defect met in one unit is that unit's problem: what it was stays, and all others go on."""
+        try:
+            return self._translate(view, key)
+        except Exception as defect:
+            message = f"{key[0]} {key[1]} could not be translated, which is a defect of fastingress: {defect!r}"
+            return self._units.last(key).failed(error("InternalError", message), view.dependencies)
 
     def _translate(self, view: RecordingView, key: Key) -> Unit | None:
         """The unit as it is now; None when its object is gone."""

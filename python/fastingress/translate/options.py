@@ -23,7 +23,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Choices of the process. Raises ValueError, naming the flag, for one that makes no sense."""
 
     ingress_class: str = DEFAULT_CLASS
-    """The class whose Ingresses are served, also when no IngressClass of that name exists."""
+    """The class whose Ingresses are served, whatever IngressClass of that name exists, if any."""
     controller_class: str = DEFAULT_CONTROLLER
     """Ingresses of every IngressClass with this `spec.controller` are served as well."""
     watch_without_class: bool = False

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from fastingress.model import Key
@@ -36,6 +37,10 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     """The Ingress it is the unit of."""
     origin: Origin | None = None
 
+    def failed(self, finding: Finding, depends: frozenset[Dependency]) -> Unit:
+        """The same outcome, kept although redoing it failed."""
+        return msgspec.structs.replace(self, findings=(finding,), depends=self.depends | depends)
+
 
 _NO_UNIT = Unit()
 _NOBODY: frozenset[Key] = frozenset()
@@ -62,6 +67,10 @@ class Units:
     def dependents(self, dependency: Dependency) -> AbstractSet[Key]:
         """The units that read it. Not to be kept."""
         return self._dependents.get(dependency, _NOBODY)
+
+    def last(self, key: Key) -> Unit:
+        """What last came of a unit; an empty one if there was none."""
+        return self._units.get(key, _NO_UNIT)
 
     def is_wanted(self, key: Key) -> bool:
         """Whether a shared unit still has an owner; other units stand for themselves."""

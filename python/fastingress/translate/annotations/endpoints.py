@@ -26,6 +26,8 @@ def _host(text: str) -> Host:
     if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} has no port: write it as 127.0.0.1:9001 or [::1]:9001")
     bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    if "%" in bare:
+        raise ValueError(f"{text!r} has a zone, which an endpoint cannot have")
     try:
         address = ipaddress.ip_address(bare)
     except ValueError:
