@@ -1,0 +1,79 @@
+"""The command: starts everything, checks, measures, reports, ends everything."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from benches.compare import correct, idle, load, report
+from benches.compare.backend import Backend
+from benches.compare.peers import PEERS, Peer
+from benches.compare.peers.base import free_port
+from benches.compare.scenarios import SCENARIOS, Load, Scenario
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Runs the scenarios that were asked for."""
+    asked = arguments()
+    demand(asked.peers)
+    peers = [peer for peer in PEERS if peer.name in asked.peers]
+    versions = {peer.name: peer.version() for peer in peers}
+    found: dict[Scenario, report.Results] = {}
+    for declared in SCENARIOS:
+        if declared.name not in asked.scenarios:
+            continue
+        scenario = declared.quick() if asked.quick else declared
+        print(f"{scenario.name}: {scenario.connections:,} {scenario.what}", flush=True)
+        found[scenario] = run(scenario, peers)
+    text = "\n".join(report.markdown(scenario, results, versions) for scenario, results in found.items())
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
+    print("\n" + text)
+
+
+def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
+    """One scenario with fresh processes, all peers at once: those that are not asked are idle."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
+        port = free_port()
+        stack.callback(Backend(folder / "backend", port).stop)
+        peers = [peer(folder / peer.name, free_port(), port) for peer in classes]
+        for peer in peers:
+            stack.callback(peer.stop)
+            peer.start()
+            correct.check(peer)
+        if isinstance(scenario, Load):
+            return load.measure(scenario, peers)
+        return idle.measure(scenario, peers)
+
+
+def arguments() -> argparse.Namespace:
+    """What to run."""
+    parser = argparse.ArgumentParser(description=sys.modules["benches.compare"].__doc__)
+    parser.add_argument("--quick", action="store_true", help="only see that it works")
+    names = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument("--scenarios", nargs="+", choices=names, default=names)
+    known = [peer.name for peer in PEERS]
+    parser.add_argument("--peers", nargs="+", choices=known, default=known)
+    return parser.parse_args()
+
+
+def demand(names: Sequence[str]) -> None:
+    """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
+    programs = {peer.program for peer in PEERS if peer.name in names} | {"wrk", "nginx", "taskset"}
+    if missing := sorted(program for program in programs if shutil.which(program) is None):
+        raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages nginx, haproxy, wrk, util-linux)")
+    if (os.cpu_count() or 1) < 2:
+        raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""What a proxy under test has in common with the others: it is configured, started on a core of its own, looked at."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from benches.compare import process
+
+PROXY_CORE, OTHER_CORE = 0, 1
+
+# Each peer sets these on every request, from what it knows itself and not from what the client claims.
+FORWARDED = (
+    "X-Request-ID",
+    "X-Real-IP",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Scheme",
+    "X-Scheme",
+)
+
+
+class Peer(ABC):
+    """A proxy in front of one backend on loopback, listening on a port of loopback, with one worker."""
+
+    name: str
+    program: str
+    """What must be installed; its Debian package has the same name."""
+
+    def __init__(self, folder: Path, port: int, backend: int) -> None:
+        self.folder = folder
+        self.port = port
+        self.backend = backend
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """Of the program that is run."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Writes the configuration into `folder`; the command that then stays in the foreground."""
+
+    @classmethod
+    def is_there(cls) -> bool:
+        """True when the program is installed."""
+        return shutil.which(cls.program) is not None
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; workers may be its children."""
+        assert self._child is not None
+        return self._child.pid
+
+    def start(self) -> None:
+        """Starts it, and waits until it takes connections."""
+        self.folder.mkdir(parents=True)
+        with (self.folder / "output").open("wb") as output:
+            command = ["taskset", "-c", str(PROXY_CORE), *self.command()]
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        wait_for_port(self.port, self._child, self.folder / "output")
+
+    def stop(self) -> None:
+        """Ends it and its children."""
+        if self._child is not None:
+            process.end(self._child)
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, child: subprocess.Popen[bytes], output: Path) -> None:
+    """Returns when the port takes connections; raises `SystemExit` with the program's output when it does not."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if child.poll() is not None:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    process.end(child)
+    raise SystemExit(f"{child.args!r} did not start:\n{output.read_text(errors='replace')}")

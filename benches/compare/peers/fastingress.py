@@ -1,0 +1,68 @@
+"""fastingress, as `python -m fastingress` runs it, with one Ingress and one worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from benches.compare.peers.base import Peer
+
+MANIFESTS = """
+apiVersion: v1
+kind: Service
+metadata:
+  name: shop
+  annotations:
+    fastingress.io/endpoints: "127.0.0.1:{backend}"
+spec:
+  ports:
+    - port: 80
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+spec:
+  ingressClassName: fastingress
+  rules:
+    - host: shop.example.com
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend:
+              service:
+                name: shop
+                port:
+                  number: 80
+"""
+
+
+class Fastingress(Peer):
+    """This project, as installed beside the Python that runs the comparison."""
+
+    name = "fastingress"
+    program = sys.executable
+
+    @classmethod
+    def version(cls) -> str:
+        command = [sys.executable, "-m", "fastingress", "--version"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+
+    def command(self) -> list[str]:
+        manifests = self.folder / "manifests"
+        manifests.mkdir()
+        (manifests / "shop.yaml").write_text(MANIFESTS.format(backend=self.backend), encoding="utf-8")
+        return [
+            sys.executable,
+            "-m",
+            "fastingress",
+            f"--manifests={manifests}",
+            "--bind=127.0.0.1",
+            f"--http-port={self.port}",
+            "--https-port=off",
+            "--admin-port=off",
+            "--workers=1",
+            "--access-log=off",
+            "--idle-timeout=1h",
+        ]

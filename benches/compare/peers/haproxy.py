@@ -1,0 +1,53 @@
+"""HAProxy, with the same forwarded headers."""
+
+from __future__ import annotations
+
+import subprocess
+
+from benches.compare.peers.base import Peer
+
+CONFIG = """
+global
+    nbthread 1
+    maxconn 10200
+    no strict-limits
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 3600s
+    timeout server 60s
+    timeout http-keep-alive 3600s
+    option http-keep-alive
+    http-reuse always
+frontend front
+    bind 127.0.0.1:{port}
+    http-request del-header Proxy
+    http-request set-header X-Request-ID %[uuid()]
+    http-request set-header X-Real-IP %[src]
+    http-request set-header X-Forwarded-For %[src]
+    http-request set-header X-Forwarded-Host %[req.hdr(Host)]
+    http-request set-header X-Forwarded-Port %[dst_port]
+    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Scheme http
+    http-request set-header X-Scheme http
+    use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
+backend back
+    server one 127.0.0.1:{backend} pool-max-conn 320
+"""
+
+
+class HAProxy(Peer):
+    """Debian's HAProxy."""
+
+    name = "HAProxy"
+    program = "haproxy"
+
+    @classmethod
+    def version(cls) -> str:
+        said = subprocess.run([cls.program, "-v"], capture_output=True, text=True, check=True).stdout
+        return said.split()[2]
+
+    def command(self) -> list[str]:
+        config = self.folder / "haproxy.cfg"
+        config.write_text(CONFIG.format(port=self.port, backend=self.backend), encoding="utf-8")
+        return [self.program, "-db", "-f", str(config)]
