@@ -18,3 +18,47 @@ pub(super) fn stated(_: &mut Head, exchange: &Exchange<'_>, _: &mut Vec<u8>) -> 
         _ => Verdict::Continue,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+
+    #[test]
+    fn a_stated_length_over_the_limit_is_refused() {
+        for (own, inherited, length, refused) in [
+            (None, 1 << 20, 1 << 20, false),
+            (None, 1 << 20, (1 << 20) + 1, true),
+            (Some(10), 1 << 20, 10, false),
+            (Some(10), 1 << 20, 11, true),
+            (Some(0), 10, i64::MAX as u64, false),
+            (None, 0, i64::MAX as u64, false),
+            (Some(10), 0, 11, true),
+        ] {
+            let mut scene = Scene::default();
+            (scene.policy.body_limit, scene.settings.body_limit) = (own, inherited);
+            let head = format!("POST / HTTP/1.1\nHost: shop.example\nContent-Length: {length}\n\n");
+            let expected = if refused {
+                "413 body_too_large".to_owned()
+            } else {
+                head.clone()
+            };
+            assert_eq!(
+                scene.step("body limit", &head),
+                expected,
+                "{own:?} {inherited} {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_without_a_stated_length_goes_on() {
+        let mut scene = Scene::default();
+        scene.policy.body_limit = Some(1);
+        for head in [
+            "POST / HTTP/1.1\nHost: shop.example\nTransfer-Encoding: chunked\n\n",
+            "GET / HTTP/1.1\nHost: shop.example\n\n",
+        ] {
+            assert_eq!(scene.step("body limit", head), head);
+        }
+    }
+}

@@ -1,44 +1,45 @@
 //! What may go into a head, by construction: every value that is built here from request bytes or from configuration comes
 //! through these functions.
 
-/// Adds the bytes of a URI, or of a part of one. What may not stand in one (controls, space, quotes, anything beyond
-/// ASCII) is percent-encoded; escapes that are there stay.
-pub(super) fn push_uri(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_encoded(out, bytes, |byte| {
-        matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'<' | b'>' | b'\\')
-    });
+/// Which bytes stay as they are; all others are percent-encoded. No class lets a control, a space, or anything beyond ASCII stay.
+pub(super) type Class = fn(u8) -> bool;
+
+/// Of a URI, or of a part of one. Escapes that are there stay.
+pub(super) fn uri(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'<' | b'>' | b'\\')
 }
 
-/// Adds a query that was a request's own: kept as it is, but for what no target may hold.
-pub(super) fn push_query(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_encoded(out, bytes, |byte| matches!(byte, b'!'..=b'~') && byte != b'#');
+/// Of a request's own query, which is kept as it is but for what no target may hold.
+pub(super) fn query(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
-/// Adds the bytes of a path, or of a query: as [`push_uri`], and a `#` is encoded too, since nothing after it would arrive.
-pub(super) fn push_target(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_encoded(out, bytes, |byte| {
-        matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'#')
-    });
+/// Of a path or a query: as [`uri`], without `#`, since nothing after it would arrive.
+pub(super) fn target(byte: u8) -> bool {
+    uri(byte) && byte != b'#'
 }
 
-/// Adds what is to be one part of a query's value: as [`push_target`], and what would begin another part is encoded.
-pub(super) fn push_query_value(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_encoded(out, bytes, |byte| {
-        matches!(byte, b'!'..=b'~')
-            && !matches!(
-                byte,
-                b'"' | b'<' | b'>' | b'\\' | b'#' | b'&' | b'+' | b';' | b'=' | b'?'
-            )
-    });
+/// Of one part of a query's value: as [`target`], without what would begin another part.
+pub(super) fn query_value(byte: u8) -> bool {
+    target(byte) && !matches!(byte, b'&' | b'+' | b';' | b'=' | b'?')
 }
 
-fn push_encoded(out: &mut Vec<u8>, bytes: &[u8], stays: impl Fn(u8) -> bool) {
+/// Adds bytes, encoded where they are not of the class.
+pub(super) fn push(out: &mut Vec<u8>, bytes: &[u8], class: Class) {
     const HEX: [u8; 16] = *b"0123456789ABCDEF";
     for &byte in bytes {
-        match stays(byte) {
+        match class(byte) {
             true => out.push(byte),
             false => out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
         }
+    }
+}
+
+/// Encodes what was added from `start` on, where it is not of the class. Allocates only if there is such a byte.
+pub(super) fn settle(out: &mut Vec<u8>, start: usize, class: Class) {
+    if !out[start..].iter().all(|byte| class(*byte)) {
+        let raw = out.split_off(start);
+        push(out, &raw, class);
     }
 }
 
@@ -68,29 +69,36 @@ pub(super) fn is_host(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn pushed(bytes: &[u8], class: Class) -> String {
+        let mut out = b"before\r\n".to_vec();
+        push(&mut out, bytes, class);
+        let mut settled = b"before\r\n".to_vec();
+        settled.extend_from_slice(bytes);
+        settle(&mut settled, 8, class);
+        assert_eq!(out, settled, "both ways do the same");
+        String::from_utf8(out.split_off(8)).unwrap()
+    }
+
     #[test]
     fn no_byte_gets_a_control_or_a_space_into_a_uri() {
         let all: Vec<u8> = (0..=255).collect();
-        for push in [push_uri, push_query, push_target, push_query_value] {
-            let mut out = Vec::new();
-            push(&mut out, &all);
-            assert!(out.iter().all(|byte| matches!(byte, b'!'..=b'~')));
-            assert!(out.starts_with(b"%00%01"));
-            assert!(out.ends_with(b"%FE%FF"));
+        for class in [uri, query, target, query_value] as [Class; 4] {
+            let out = pushed(&all, class);
+            assert!(out.bytes().all(|byte| matches!(byte, b'!'..=b'~')));
+            assert!(
+                out.starts_with("%00%01") && out.contains("%0A") && out.contains("%0D%0E") && out.contains("%1F%20!")
+            );
+            assert!(out.contains("%7F%80") && out.ends_with("%FE%FF"));
         }
     }
 
     #[test]
     fn what_is_in_order_stays() {
-        let mut out = Vec::new();
-        push_uri(&mut out, b"https://a.example:8443/x%20y;z/[1]?q=%C3%A9&r=a+b#top");
-        assert_eq!(out, b"https://a.example:8443/x%20y;z/[1]?q=%C3%A9&r=a+b#top");
-        out.clear();
-        push_target(&mut out, b"/a b#c\r\n\"");
-        assert_eq!(out, b"/a%20b%23c%0D%0A%22");
-        out.clear();
-        push_query_value(&mut out, b"1&admin=1%26/x");
-        assert_eq!(out, b"1%26admin%3D1%26/x");
+        let whole = "https://a.example:8443/x%20y;z/[1]?q=%C3%A9&r=a+b#top";
+        assert_eq!(pushed(whole.as_bytes(), uri), whole);
+        assert_eq!(pushed(b"/a b#c\r\n\"", target), "/a%20b%23c%0D%0A%22");
+        assert_eq!(pushed(b"a=\"b\"&c#", query), "a=\"b\"&c%23");
+        assert_eq!(pushed(b"1&admin=1%26/x", query_value), "1%26admin%3D1%26/x");
     }
 
     #[test]

@@ -183,3 +183,174 @@ fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+
+    const ID: &str = "X-Request-ID: id-1\n";
+    const ADDRESS: &str = "X-Real-IP: 192.0.2.7\nX-Forwarded-For: 192.0.2.7\n";
+    const PLAIN: &str = "X-Forwarded-Port: 80\nX-Forwarded-Proto: http\nX-Forwarded-Scheme: http\nX-Scheme: http\n";
+
+    /// What comes of these lines, without the request line and Host.
+    fn lines(scene: &Scene, lines: &str) -> String {
+        let came = scene.step(
+            "forwarded headers",
+            &format!("GET /a HTTP/1.1\nHost: shop.example\n{lines}\n"),
+        );
+        came.strip_prefix("GET /a HTTP/1.1\nHost: shop.example\n")
+            .expect("the start stays")
+            .to_owned()
+    }
+
+    fn trusting() -> Scene {
+        let mut scene = Scene::default();
+        scene.settings.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        scene
+    }
+
+    #[test]
+    fn the_backend_is_told_who_asked_how_and_for_what() {
+        let came = lines(&Scene::default(), &format!("Accept: */*\n{ID}"));
+        assert_eq!(
+            came,
+            format!("Accept: */*\n{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}\n")
+        );
+        let scene = Scene {
+            tls: true,
+            peer: "[2001:db8::7]:4",
+            ..Scene::default()
+        };
+        let head = format!("GET / HTTP/1.1\nHost: shop.example:8443\n{ID}\n");
+        let told = "X-Real-IP: 2001:db8::7\nX-Forwarded-For: 2001:db8::7\nX-Forwarded-Host: shop.example:8443\n\
+                    X-Forwarded-Port: 443\nX-Forwarded-Proto: https\nX-Forwarded-Scheme: https\nX-Scheme: https\n";
+        assert_eq!(
+            scene.step("forwarded headers", &head),
+            format!("GET / HTTP/1.1\nHost: shop.example:8443\n{ID}{told}\n")
+        );
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_passed_on_as_that_and_no_more() {
+        let sent = "X-Forwarded-For: 127.0.0.1, 10.0.0.1\nx-forwarded-for: 10.0.0.2\nX-Forwarded-Host: evil.example\n\
+                    X-Forwarded-Port: 1\nX-Forwarded-Proto: https\nX-Forwarded-Scheme: https\nX-Scheme: https\n\
+                    X-Real-IP: 127.0.0.1\nX-Original-Forwarded-For: 127.0.0.1\nX-Original-Forwarded-Host: evil.example\n\
+                    X-Forwarded-Prefix: /evil\nX-Forwarded-User: root\nForwarded: for=127.0.0.1\nX-Kept: yes\n";
+        let told = format!(
+            "X-Kept: yes\n{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}\
+             X-Original-Forwarded-For: 127.0.0.1, 10.0.0.1, 10.0.0.2\nX-Original-Forwarded-Host: evil.example\n\n"
+        );
+        assert_eq!(lines(&Scene::default(), &format!("{sent}{ID}")), told);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_is_believed() {
+        let sent = "X-Forwarded-For: 203.0.113.9, 192.0.2.8\nX-Forwarded-Host: www.example, inner.example\n\
+                    X-Forwarded-Port: 8443\nX-Forwarded-Proto: https\nX-Forwarded-Prefix: /shop\nX-Forwarded-User: ann\n\
+                    Forwarded: for=203.0.113.9\nX-Real-IP: 1.2.3.4\n";
+        let told = format!(
+            "X-Forwarded-Prefix: /shop\nX-Forwarded-User: ann\nForwarded: for=203.0.113.9\n{ID}\
+             X-Real-IP: 203.0.113.9\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-Host: www.example\n\
+             X-Forwarded-Port: 8443\nX-Forwarded-Proto: https\nX-Forwarded-Scheme: https\nX-Scheme: https\n\
+             X-Original-Forwarded-For: 203.0.113.9, 192.0.2.8\nX-Original-Forwarded-Host: www.example, inner.example\n\n"
+        );
+        assert_eq!(lines(&trusting(), &format!("{sent}{ID}")), told);
+    }
+
+    #[test]
+    fn rubbish_of_a_trusted_proxy_is_not() {
+        let sent = "X-Forwarded-For: unknown\nX-Forwarded-Host: a/b\nX-Forwarded-Port: 0\nX-Forwarded-Proto: gopher\n";
+        let told = format!(
+            "{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}\
+             X-Original-Forwarded-For: unknown\nX-Original-Forwarded-Host: a/b\n\n"
+        );
+        assert_eq!(lines(&trusting(), &format!("{sent}{ID}")), told);
+        for port in ["65536", "-1", "8o", "+80", ""] {
+            let came = lines(&trusting(), &format!("X-Forwarded-Port: {port}\n"));
+            assert!(came.contains("\nX-Forwarded-Port: 80\n"), "{port}: {came}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_never_a_clients() {
+        let never = "Proxy: http://evil.example\nPROXY: x\nssl-client-verify: SUCCESS\nSSL-Client-Cert: x\n\
+                     ssl-client-subject-dn: CN=root\nSsl-Client-Issuer-Dn: x\nssl-client-anything: x\n";
+        let told = format!("{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}\n");
+        assert_eq!(lines(&Scene::default(), &format!("{never}{ID}")), told);
+        let mut scene = trusting();
+        scene.settings.underscores_in_headers = true;
+        assert_eq!(lines(&scene, &format!("{never}{ID}")), told);
+    }
+
+    #[test]
+    fn names_with_underscores_and_names_in_disguise() {
+        let disguised = "X_Forwarded_For: 1\nx-forwarded_proto: https\nSSL_CLIENT_VERIFY: SUCCESS\nx.real.ip: 1\n\
+                         X_Request_Id: 1\nssl_client_x: 1\nx~forwarded~user: root\n";
+        let others = "A_b: 1\nc.d: 2\ne_f_g: 3\n";
+        let told = format!("{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}\n");
+        let mut scene = Scene::default();
+        assert_eq!(
+            lines(&scene, &format!("{disguised}{others}{ID}")),
+            format!("c.d: 2\n{told}")
+        );
+        scene.settings.underscores_in_headers = true;
+        assert_eq!(
+            lines(&scene, &format!("{disguised}{others}{ID}")),
+            format!("{others}{told}")
+        );
+        let long = format!("{}_x: 1\n", "a".repeat(100));
+        assert_eq!(lines(&scene, &format!("{long}{ID}")), format!("{long}{told}"));
+    }
+
+    #[test]
+    fn the_request_id_is_the_clients_if_it_is_sane() {
+        let id = |came: String| {
+            let line = came
+                .lines()
+                .find_map(|line| line.strip_prefix("X-Request-ID: "))
+                .expect("an id")
+                .to_owned();
+            assert_eq!(came.to_ascii_lowercase().matches("x-request-id").count(), 1, "{came}");
+            line
+        };
+        let scene = Scene::default();
+        let longest = "a".repeat(128);
+        for sane in ["a", "01234567-89ab", "{x};\"y\"", longest.as_str()] {
+            assert_eq!(
+                id(lines(&scene, &format!("X-Request-ID: {sane}\nx-request-id: second\n"))),
+                sane
+            );
+        }
+        let too_long = "a".repeat(129);
+        let made: Vec<String> = ["", "a b", "a\tb", "é", too_long.as_str()]
+            .iter()
+            .map(|strange| id(lines(&scene, &format!("X-Request-ID: {strange}\n"))))
+            .collect();
+        for (index, id) in made.iter().enumerate() {
+            assert_eq!(id.len(), 32);
+            assert!(
+                id.bytes()
+                    .all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')),
+                "{id}"
+            );
+            assert!(!made[..index].contains(id), "each has its own");
+        }
+    }
+
+    #[test]
+    fn the_prefix_of_the_route() {
+        let mut scene = trusting();
+        scene.policy.x_forwarded_prefix = Some("/shop".into());
+        let came = lines(&scene, &format!("X-Forwarded-Prefix: /evil\n{ID}"));
+        let told = format!("{ID}{ADDRESS}X-Forwarded-Host: shop.example\n{PLAIN}X-Forwarded-Prefix: /shop\n\n");
+        assert_eq!(came, told);
+        scene.policy.x_forwarded_prefix = Some("/a\r\nX: y".into());
+        assert!(!lines(&scene, ID).contains("X-Forwarded-Prefix"));
+    }
+
+    #[test]
+    fn a_request_without_host_is_for_no_host() {
+        let came = Scene::default().step("forwarded headers", &format!("GET / HTTP/1.0\n{ID}\n"));
+        assert_eq!(came, format!("GET / HTTP/1.1\nHost: \n{ID}{ADDRESS}{PLAIN}\n"));
+    }
+}

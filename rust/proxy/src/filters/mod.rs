@@ -26,6 +26,8 @@ mod headers;
 mod redirect;
 mod rewrite;
 mod source_range;
+#[cfg(test)]
+mod testing;
 mod timeouts;
 mod trust;
 mod vhost;
@@ -138,4 +140,140 @@ pub fn on_request(head: &mut Head, exchange: &Exchange<'_>, scratch: &mut Vec<u8
 pub fn on_response(head: &mut Head, route: &Route) {
     headers::hide_server(head);
     headers::edit_response(head, route);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Scene;
+    use super::*;
+    use fastingress_route::schema::{HeaderEdits, Policy, Redirect};
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_order_is_the_one_in_the_heading() {
+        let heading: Vec<&str> = include_str!("mod.rs")
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("//! ")?
+                    .split_once(". **")?
+                    .1
+                    .split_once("**")
+                    .map(|(name, _)| name)
+            })
+            .collect();
+        assert_eq!(heading, REQUEST.map(|(name, _)| name));
+    }
+
+    /// Everything at once: each step answers in its turn, once those before it have nothing to say.
+    #[test]
+    fn the_first_step_that_answers_decides() {
+        let everyone = vec!["0.0.0.0/0".parse().unwrap()];
+        let mut scene = Scene {
+            host_has_certificate: true,
+            ..Scene::default()
+        };
+        scene.policy = Policy {
+            redirect_host: Some("www.shop.example".into()),
+            app_root: Some("/app".into()),
+            redirect: Some(Redirect {
+                location: "/elsewhere".into(),
+                code: 301,
+            }),
+            deny: everyone.clone(),
+            allow: vec!["198.51.100.0/24".parse().unwrap()],
+            body_limit: Some(1),
+            rewrite: Some("https://new.example".into()),
+            ..Policy::default()
+        };
+        let head = "POST / HTTP/1.1\nHost: shop.example\nContent-Length: 2\n\n";
+        let expect = |scene: &Scene, told: &str| assert_eq!(scene.all(head), told);
+        expect(&scene, "308 host_redirect http://www.shop.example/");
+        scene.policy.redirect_host = None;
+        expect(&scene, "308 https_redirect https://shop.example/");
+        scene.host_has_certificate = false;
+        expect(&scene, "302 app_root http://shop.example/app");
+        scene.policy.app_root = None;
+        expect(&scene, "301 redirect /elsewhere");
+        scene.policy.redirect = None;
+        expect(&scene, "403 source_denied");
+        scene.policy.deny.clear();
+        expect(&scene, "403 source_not_allowed");
+        scene.policy.allow = everyone;
+        expect(&scene, "413 body_too_large");
+        scene.policy.body_limit = None;
+        expect(&scene, "302 rewrite_redirect https://new.example");
+        scene.policy.rewrite = Some("/new".into());
+        assert!(scene.all(head).starts_with("POST /new HTTP/1.1\nHost: shop.example\n"));
+    }
+
+    #[test]
+    fn header_edits_come_last_and_see_what_was_forwarded() {
+        let mut scene = Scene::default();
+        scene.policy.upstream_vhost = Some("vhost.example".into());
+        scene.policy.request_headers = HeaderEdits {
+            remove: vec!["x-real-ip".into(), "x-scheme".into()],
+            set: vec![
+                ("x-forwarded-proto".into(), "https".into()),
+                ("host".into(), "edited.example".into()),
+            ],
+            add: Vec::new(),
+        };
+        let told = "GET / HTTP/1.1\nHost: edited.example\nX-Request-ID: 1\nX-Forwarded-For: 192.0.2.7\n\
+                    X-Forwarded-Host: shop.example\nX-Forwarded-Port: 80\nX-Forwarded-Scheme: http\nx-forwarded-proto: https\n\n";
+        assert_eq!(
+            scene.all("GET / HTTP/1.1\nHost: shop.example\nX-Request-ID: 1\n\n"),
+            told
+        );
+    }
+
+    /// Text that tries to be more than a value, for configuration that nobody checked.
+    fn hostile() -> impl Strategy<Value = Box<str>> {
+        "(https?://)?[/a$1?&#%\\r\\n\\t\\x00\\x7f é:@.<>\"\\\\]{0,12}".prop_map(String::into_boxed_str)
+    }
+
+    proptest! {
+        /// The scene checks each head and Location that comes out: one head, no control where none may be.
+        #[test]
+        fn no_policy_and_no_request_breaks_out_of_its_line(
+            texts in prop::array::uniform6(hostile()),
+            path in "/x[a-z/%&;=@:!$'()*+,.~<>\"^`{|}\\[\\]-]{0,12}",
+            query in "([?][!-~&&[^#]]{0,12})?",
+            values in prop::array::uniform4("[\\t !-~é]{0,16}"),
+            which in 0..64u8,
+            regex: bool,
+            trusted: bool,
+        ) {
+            let [a, b, c, d, e, f] = texts;
+            let pick = |bit: u8, text: &str| (which & (1 << bit) != 0).then(|| Box::from(text));
+            let edits = || HeaderEdits {
+                remove: vec![e.clone()],
+                set: vec![(e.clone(), f.clone()), ("x-set".into(), f.clone())],
+                add: vec![(f.clone(), e.clone()), ("x-add".into(), e.clone())],
+            };
+            let mut scene = Scene { rule_path: "/x(.*)", regex, ..Scene::default() };
+            scene.policy = Policy {
+                rewrite: pick(0, &a),
+                redirect: pick(1, &b).map(|location| Redirect { location, code: 302 }),
+                redirect_host: pick(2, &c),
+                upstream_vhost: pick(3, &d),
+                x_forwarded_prefix: pick(4, &a),
+                force_ssl_redirect: Some(which & 32 != 0),
+                request_headers: edits(),
+                response_headers: edits(),
+                ..Policy::default()
+            };
+            if trusted {
+                scene.settings.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+            }
+            // Escapes in disorder never come as far as a filter.
+            let path = path.replace('%', "%0a");
+            let [for_, host, id, other] = values;
+            let head = format!(
+                "GET {path}{query} HTTP/1.1\nHost: shop.example\nX-Forwarded-For:{for_}\nX-Forwarded-Host:{host}\n\
+                 X-Request-ID:{id}\nOther_Name:{other}\n\n",
+            );
+            scene.all(&head);
+            scene.answer("HTTP/1.1 200 OK\nContent-Length: 0\n\n");
+        }
+    }
 }

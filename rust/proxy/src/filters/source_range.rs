@@ -30,3 +30,70 @@ pub(super) fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
         _ => network.contains(&address),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+    use super::*;
+
+    const HEAD: &str = "GET / HTTP/1.1\nHost: shop.example\n\n";
+
+    fn networks(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| text.parse().expect("a network")).collect()
+    }
+
+    #[test]
+    fn denied_before_allowed() {
+        let (denied, not_allowed) = ("403 source_denied", "403 source_not_allowed");
+        let cases: [(&[&str], &[&str], &'static str, Option<&str>); 14] = [
+            (&[], &[], "192.0.2.7:1", None),
+            (&["192.0.2.0/24"], &[], "192.0.2.7:1", None),
+            (&["192.0.2.7/32"], &[], "192.0.2.7:1", None),
+            (&["198.51.100.0/24"], &[], "192.0.2.7:1", Some(not_allowed)),
+            (&["198.51.100.0/24", "192.0.2.0/28"], &[], "192.0.2.7:1", None),
+            (&[], &["192.0.2.0/24"], "192.0.2.7:1", Some(denied)),
+            (&["192.0.2.0/24"], &["192.0.2.7/32"], "192.0.2.7:1", Some(denied)),
+            (&["192.0.2.0/24"], &["192.0.2.8/32"], "192.0.2.7:1", None),
+            (&["0.0.0.0/0"], &[], "[2001:db8::1]:1", Some(not_allowed)),
+            (&["::/0"], &[], "192.0.2.7:1", Some(not_allowed)),
+            (&["::/0"], &[], "[2001:db8::1]:1", None),
+            (&["192.0.2.0/24"], &[], "[::ffff:192.0.2.7]:1", None),
+            (&[], &["192.0.2.0/24"], "[::ffff:192.0.2.7]:1", Some(denied)),
+            (&[], &["::ffff:192.0.2.0/120"], "192.0.2.7:1", Some(denied)),
+        ];
+        for (allow, deny, peer, told) in cases {
+            let mut scene = Scene {
+                peer,
+                ..Scene::default()
+            };
+            (scene.policy.allow, scene.policy.deny) = (networks(allow), networks(deny));
+            let came = scene.all(HEAD);
+            assert_eq!(
+                told,
+                came.starts_with("403").then_some(&*came),
+                "{allow:?} {deny:?} {peer}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_client_is_who_a_trusted_proxy_says() {
+        let mut scene = Scene::default();
+        scene.policy.allow = networks(&["203.0.113.9/32"]);
+        let head = "GET / HTTP/1.1\nHost: shop.example\nX-Forwarded-For: 203.0.113.9\n\n";
+        assert_eq!(
+            scene.all(head),
+            "403 source_not_allowed",
+            "nobody is believed by default"
+        );
+        scene.settings.trusted_proxies = networks(&["192.0.2.0/24"]);
+        assert!(scene.all(head).starts_with("GET / HTTP/1.1\n"));
+        assert_eq!(scene.all(HEAD), "403 source_not_allowed");
+        let spoofed = "GET / HTTP/1.1\nHost: shop.example\nX-Forwarded-For: 203.0.113.9, 198.51.100.1\n\n";
+        assert_eq!(
+            scene.all(spoofed),
+            "403 source_not_allowed",
+            "what the client itself sent stands left of what the proxy saw"
+        );
+    }
+}

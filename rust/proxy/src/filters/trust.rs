@@ -93,3 +93,110 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
         .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))?;
     Some(address.to_canonical())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Scene;
+
+    fn client(trusted: &[&str], lines: &str) -> String {
+        let mut scene = Scene {
+            peer: "10.0.0.9:40000",
+            ..Scene::default()
+        };
+        scene.settings.trusted_proxies = trusted.iter().map(|network| network.parse().unwrap()).collect();
+        scene.client(&format!("GET / HTTP/1.1\nHost: shop.example\n{lines}\n"))
+    }
+
+    #[test]
+    fn nobody_is_believed_by_default() {
+        let lines = "X-Forwarded-For: 203.0.113.9\nX-Forwarded-Proto: https\n";
+        assert_eq!(client(&[], lines), "10.0.0.9 http");
+        assert_eq!(client(&["10.0.1.0/24"], lines), "10.0.0.9 http");
+        assert_eq!(client(&["10.0.0.0/24"], lines), "203.0.113.9 https");
+    }
+
+    #[test]
+    fn the_client_is_the_rightmost_address_that_is_not_a_trusted_proxy() {
+        for (lines, address) in [
+            ("", "10.0.0.9"),
+            ("X-Forwarded-For: 203.0.113.9\n", "203.0.113.9"),
+            ("X-Forwarded-For: 198.51.100.1, 203.0.113.9\n", "203.0.113.9"),
+            ("X-Forwarded-For: 203.0.113.9, 10.0.0.2,10.0.0.3\n", "203.0.113.9"),
+            ("X-Forwarded-For: 203.0.113.9, 10.0.1.2\n", "10.0.1.2"),
+            ("X-Forwarded-For: 10.0.0.1, 10.0.0.2\n", "10.0.0.1"),
+            (
+                "X-Forwarded-For: 198.51.100.1\nX-Forwarded-For: 203.0.113.9\nX-Forwarded-For: 10.0.0.2\n",
+                "203.0.113.9",
+            ),
+            ("X-Forwarded-For: 203.0.113.9:1234\n", "203.0.113.9"),
+            ("X-Forwarded-For: 2001:db8::9\n", "2001:db8::9"),
+            ("X-Forwarded-For: [2001:db8::9]\n", "2001:db8::9"),
+            ("X-Forwarded-For: [2001:db8::9]:1234\n", "2001:db8::9"),
+            ("X-Forwarded-For: ::ffff:203.0.113.9, ::ffff:10.0.0.2\n", "203.0.113.9"),
+            ("X-Forwarded-For: 203.0.113.9, , \n", "203.0.113.9"),
+            ("X-Forwarded-For:\n", "10.0.0.9"),
+        ] {
+            assert_eq!(client(&["10.0.0.0/24"], lines), format!("{address} http"), "{lines}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_believed_that_stands_left_of_rubbish() {
+        for (lines, address) in [
+            ("X-Forwarded-For: 203.0.113.9, unknown\n", "10.0.0.9"),
+            ("X-Forwarded-For: 203.0.113.9, unknown, 10.0.0.2\n", "10.0.0.2"),
+            ("X-Forwarded-For: unknown, 203.0.113.9\n", "203.0.113.9"),
+            ("X-Forwarded-For: 203.0.113.9 10.0.0.2\n", "10.0.0.9"),
+            ("X-Forwarded-For: 203.0.113.999\n", "10.0.0.9"),
+            ("X-Forwarded-For: 203.0.113.9:99999\n", "10.0.0.9"),
+            ("X-Forwarded-For: [::1\n", "10.0.0.9"),
+            ("X-Forwarded-For: \u{e9}\n", "10.0.0.9"),
+            ("X-Forwarded-For: 0x7f.1\n", "10.0.0.9"),
+        ] {
+            assert_eq!(client(&["10.0.0.0/24"], lines), format!("{address} http"), "{lines}");
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_the_first_that_is_known() {
+        for (value, scheme) in [
+            ("https", "https"),
+            ("HTTPS", "https"),
+            ("wss", "https"),
+            ("https, http", "https"),
+            ("http, https", "http"),
+            ("http", "http"),
+            ("", "http"),
+            ("gopher", "http"),
+            ("httpsx", "http"),
+        ] {
+            let lines = format!("X-Forwarded-Proto: {value}\n");
+            assert_eq!(
+                client(&["10.0.0.0/24"], &lines),
+                format!("10.0.0.9 {scheme}"),
+                "{value}"
+            );
+        }
+        let mut scene = Scene {
+            tls: true,
+            ..Scene::default()
+        };
+        scene.settings.trusted_proxies = vec!["192.0.2.0/24".parse().unwrap()];
+        for (value, scheme) in [("http", "http"), ("gopher", "https"), ("", "https")] {
+            let head = format!("GET / HTTP/1.1\nHost: shop.example\nX-Forwarded-Proto: {value}\n\n");
+            assert_eq!(scene.client(&head), format!("192.0.2.7 {scheme}"), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_peer_is_its_ipv4_self() {
+        let mut scene = Scene {
+            peer: "[::ffff:10.0.0.9]:40000",
+            ..Scene::default()
+        };
+        let head = "GET / HTTP/1.1\nHost: shop.example\nX-Forwarded-For: 203.0.113.9\n\n";
+        assert_eq!(scene.client(head), "10.0.0.9 http");
+        scene.settings.trusted_proxies = vec!["10.0.0.0/24".parse().unwrap()];
+        assert_eq!(scene.client(head), "203.0.113.9 http");
+    }
+}
