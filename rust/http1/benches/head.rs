@@ -1,5 +1,7 @@
 //! What a head costs: a browser's request of about 500 bytes, scanned, parsed, written; an answer; names; paths.
 
+#![allow(missing_docs)]
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fastingress_http1::{Decoder, Event, Framing, Head, Limits, Name, Scan, encode, hop, path, request, response};
 use std::hint::black_box;

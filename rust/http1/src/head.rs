@@ -63,6 +63,8 @@ pub struct Head {
     version: Version,
     method: Span,
     target: Span,
+    /// The first target of this head, whatever it was rewritten to.
+    asked: Option<Span>,
     path: Span,
     query: Option<Span>,
     authority: Span,
@@ -122,6 +124,7 @@ impl Head {
     }
 
     fn place_target(&mut self, span: Span) {
+        self.asked.get_or_insert(span);
         self.target = span;
         let Span { start, len } = span;
         match memchr::memchr(b'?', span.of(&self.arena)) {
@@ -297,6 +300,11 @@ impl Head {
     /// The request method.
     pub fn method(&self) -> &[u8] {
         self.method.of(&self.arena)
+    }
+
+    /// The target as it came, for logs: what [`Self::target`] was before any rewrite.
+    pub fn asked(&self) -> &[u8] {
+        self.asked.map_or(&[], |span| span.of(&self.arena))
     }
 
     /// The target as it will be forwarded: path and query, or `*`.

@@ -14,7 +14,8 @@ use crate::error::Error;
 /// - Dot segments are removed; climbing above the root is [`Error::BadPath`].
 /// - Runs of slashes become one if `merge_slashes`.
 /// - [`Error::BadEscape`]: a `%` without two hexadecimal digits; `%00`.
-/// - [`Error::BadPath`]: a dot segment that shows once `%2F`, `%5C` or a backslash is read as a slash, or once what follows a `;` is left out.
+/// - [`Error::BadPath`]: a dot segment that shows once `%2F`, `%5C` or a backslash is read as a slash, or once what follows a `;` is left out; and
+///   `..` where servers disagree about what it removes: behind an empty segment, or of a segment that some read as two or as none.
 /// - [`Error::BadTarget`]: a path that does not begin with `/`. `*` alone is its own match form.
 ///
 /// Borrows `raw` when nothing changes. Normalising again changes nothing.
@@ -27,6 +28,7 @@ pub fn normalise<'a>(raw: &'a [u8], merge_slashes: bool, scratch: &'a mut Vec<u8
     }
     scratch.clear();
     let mut rest = &raw[1..];
+    let mut seen_empty = false;
     loop {
         // One segment a turn. `scratch` holds whole segments, each with its slash in front.
         let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
@@ -36,11 +38,19 @@ pub fn normalise<'a>(raw: &'a [u8], merge_slashes: bool, scratch: &'a mut Vec<u8
         decode(&rest[..end], scratch)?;
         match kind(&scratch[start + 1..]) {
             Segment::Hidden => return Err(Error::BadPath),
-            Segment::Empty if merge_slashes && !is_last => scratch.truncate(start),
-            Segment::Empty | Segment::Name => {}
+            Segment::Empty => {
+                seen_empty = true;
+                if merge_slashes && !is_last {
+                    scratch.truncate(start);
+                }
+            }
+            Segment::Name => {}
             Segment::Dot => leave(scratch, start, is_last),
             Segment::DotDot => {
                 let parent = memchr::memrchr(b'/', &scratch[..start]).ok_or(Error::BadPath)?;
+                if seen_empty || !is_one_to_all(&scratch[parent + 1..start]) {
+                    return Err(Error::BadPath);
+                }
                 leave(scratch, parent, is_last);
             }
         }
@@ -94,17 +104,26 @@ fn kind(segment: &[u8]) -> Segment {
 fn hides_dots(segment: &[u8]) -> bool {
     let mut rest = segment;
     loop {
-        let cut = memchr::memmem::find(rest, b"%2F").unwrap_or(rest.len());
-        let cut = memchr::memmem::find(&rest[..cut], b"%5C").unwrap_or(cut);
-        let piece = rest[..cut].split(|byte| *byte == b';').next().unwrap_or_default();
-        if matches!(piece, b"." | b"..") {
+        let cut = escaped_slash(rest);
+        let piece = &rest[..cut.unwrap_or(rest.len())];
+        let name = piece.split(|byte| *byte == b';').next().unwrap_or_default();
+        if matches!(name, b"." | b"..") {
             return true;
         }
-        if cut == rest.len() {
-            return false;
-        }
+        let Some(cut) = cut else { return false };
         rest = &rest[cut + 3..];
     }
+}
+
+/// True for a segment, not empty, that is one segment to every backend: for one that reads an escaped slash or a
+/// backslash as a slash, and for one that cuts off parameters and merges slashes.
+fn is_one_to_all(segment: &[u8]) -> bool {
+    escaped_slash(segment).is_none() && segment.first() != Some(&b';')
+}
+
+/// Where `%2F` or `%5C` is, in the upper case that [`decode`] writes.
+fn escaped_slash(segment: &[u8]) -> Option<usize> {
+    segment.windows(3).position(|three| matches!(three, b"%2F" | b"%5C"))
 }
 
 /// Appends one segment with its escapes in normal form.
