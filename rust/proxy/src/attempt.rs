@@ -12,7 +12,7 @@ use crate::relay::{Pump, PumpError, Tunnel, Wait};
 use crate::request::{Found, Request};
 use crate::upstream::{Choice, Connection};
 use fastingress_http1::scan::{Limits, Scan};
-use fastingress_http1::{Framing, Head, Version, encode, hop, response as parse};
+use fastingress_http1::{Framing, Head, Name, Version, encode, hop, response as parse};
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
@@ -239,8 +239,13 @@ impl<'r, 'c> Attempt<'r, 'c> {
         Ok(self.relayed(answer, keep_alive))
     }
 
+    /// Policies on the answer's head. A Date is added where there is none (RFC 9110 section 6.6.1).
     fn filter_answer(&mut self) {
         filters::on_response(&mut self.head, &self.found.route);
+        if self.head.get(Name::Date).is_none() {
+            let head = &mut self.head;
+            self.request.client.worker.with_date(|date| head.append(b"date", date));
+        }
     }
 
     fn poll_relay(&mut self, cx: &mut Context<'_>, down: &mut Pump) -> Poll<Result<(), Failure>> {

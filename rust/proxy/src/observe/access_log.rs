@@ -196,7 +196,7 @@ impl LogHandle {
         let texts = [
             Some(head.method()),
             Some(head.host()),
-            Some(head.target()),
+            Some(head.asked()),
             head.get(Name::XRequestId),
             head.get(Name::UserAgent),
             head.get(Name::Referer),
