@@ -53,7 +53,10 @@ class Config:
         "regular expressions as in ingress-nginx.",
     )
     default_backend_service: str | None = declare(
-        SERVICE_PORT, None, _WHAT, "The Service that takes requests no rule takes. Without it they are answered 404."
+        SERVICE_PORT,
+        None,
+        _WHAT,
+        "The Service that takes what no rule takes, at its first port if none is given. Without it, the answer is 404.",
     )
     trusted_proxies: tuple[str, ...] = declare(
         NETWORKS, (), _WHAT, "Networks whose X-Forwarded-* headers are believed. May be given several times."

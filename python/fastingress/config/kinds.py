@@ -201,8 +201,8 @@ SIZE = Kind(metavar="SIZE", parse=_size, show=_show_size)
 BOOLEAN = Kind(metavar="", parse=_boolean, show=lambda value: "on" if value else "off", boolean=True)
 _NAME = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
 SERVICE_PORT: Kind[str | None] = Kind(
-    metavar="NAMESPACE/NAME:PORT",
-    parse=_named(rf"{_NAME}/{_NAME}:[a-z0-9-]+", "namespace/name:port"),
+    metavar="NAMESPACE/NAME[:PORT]",
+    parse=_named(rf"{_NAME}/{_NAME}(:[a-z0-9-]+)?", "namespace/name or namespace/name:port"),
     show=_show_optional,
 )
 SECRET: Kind[str | None] = Kind(

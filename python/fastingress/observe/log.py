@@ -33,7 +33,7 @@ class _Handler(logging.Handler):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}"
+        text = f"{_time(record)} {record.levelname.lower():7} {_one_line(record.getMessage())}"
         trace = _trace(self, record)
         return f"{text}\n{trace}" if trace else text
 
@@ -68,6 +68,11 @@ def setup(level: str, form: str) -> LineWriter:
     logging.getLogger("fastingress").setLevel(level.upper())
     logging.raiseExceptions = False
     return writer
+
+
+def _one_line(message: str) -> str:
+    """Parser errors have several lines, and names from files may hold anything: a message stays one line."""
+    return " ".join(message.splitlines())
 
 
 def _time(record: logging.LogRecord) -> str:

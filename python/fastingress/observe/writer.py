@@ -69,10 +69,17 @@ class LineWriter:
         """False when the other end is gone."""
         rest = memoryview(content)
         while rest:
-            try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:
-                time.sleep(0.05)  # someone else made the descriptor non-blocking
-            except OSError:
+            written = self._put_some(rest)
+            if written is None:
                 return False
+            rest = rest[written:]
         return True
+
+    def _put_some(self, content: memoryview) -> int | None:
+        try:
+            return os.write(self._descriptor, content)
+        except BlockingIOError:  # someone else made the descriptor non-blocking
+            time.sleep(0.05)
+            return 0
+        except OSError:
+            return None

@@ -16,6 +16,6 @@ from fastingress.publish.book import ProblemBook
 from fastingress.publish.change import Published
 from fastingress.publish.core import Core
 from fastingress.publish.publisher import Outcome, Publisher, publish
-from fastingress.publish.refusals import Refusals
+from fastingress.publish.refusals import Refusals, decode_scopes
 
-__all__ = ["Core", "Outcome", "ProblemBook", "Published", "Publisher", "Refusals", "publish"]
+__all__ = ["Core", "Outcome", "ProblemBook", "Published", "Publisher", "Refusals", "decode_scopes", "publish"]

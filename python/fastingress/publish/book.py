@@ -22,16 +22,22 @@ class ProblemBook:
     """Problems by scope.
 
     `raised` and `cleared` are called once for each problem that appears or goes; a problem that only moves to another
-    line of its file, or from one scope to another within an update, does neither.
+    line of its file, or from one scope to another within an update, does neither. `changed` is called after every
+    update that changed anything.
     """
 
-    def __init__(self, *, raised: Listener | None = None, cleared: Listener | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        raised: Listener | None = None,
+        cleared: Listener | None = None,
+        changed: Callable[[], None] | None = None,
+    ) -> None:
         self._scopes: dict[str, tuple[Problem, ...]] = {}
         self._standing: Counter[_Identity] = Counter()
         self._raised = raised
         self._cleared = cleared
-        self.version = 0
-        """Grows with every update that changed anything."""
+        self._changed = changed
 
     def update(self, scopes: Mapping[str, Iterable[Problem]]) -> bool:
         """Replace what stands in each of `scopes`; an empty one is cleared. True when anything changed."""
@@ -46,7 +52,6 @@ class ProblemBook:
             changed = True
             self._replace(scope, old, new, before, after)
         if changed:
-            self.version += 1
             self._tell(before, after)
         return changed
 
@@ -63,10 +68,8 @@ class ProblemBook:
         return len(self._standing)
 
     def to_json(self) -> bytes:
-        """`{"problems": [...], "errors": N, "warnings": N}`, as served at `/problems`."""
-        problems = self.problems()
-        errors = sum(problem.severity == "error" for problem in problems)
-        return msgspec.json.encode({"errors": errors, "warnings": len(problems) - errors, "problems": problems})
+        """A list of all that stand, as served at `/problems`."""
+        return msgspec.json.encode(self.problems())
 
     def _replace(
         self,
@@ -100,6 +103,8 @@ class ProblemBook:
         for identity, problem in after.items():
             if self._raised and identity not in before:
                 self._raised(problem)
+        if self._changed:
+            self._changed()
 
 
 def _identity(problem: Problem) -> _Identity:

@@ -7,54 +7,73 @@ is whose owner has to act.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from fastingress.model import ReportedProblem
-from fastingress.objects import Ingress
+import msgspec
+
+from fastingress.model import Key, ReportedProblem
 from fastingress.problems import ObjectRef, Problem, Severity
 from fastingress.store import View
 
-_WARNINGS = frozenset({"AliasShadowed", "CertificateNameMismatch", "CertificateExpired", "CertificateNotYetValid"})
+_WARNINGS = frozenset({"AliasShadowed", "CertificateExpired", "CertificateNameMismatch"})
 """What still serves, if not quite as its owner may think. All else that Rust refuses is an error."""
 
 
-class Refusals:
-    """Turns the problems of a report into problems of objects, with what the store holds at this moment."""
+Scoped = tuple[str, tuple[ReportedProblem, ...]]
+"""A scope of the Rust side with all that is wrong in it now."""
 
-    def __init__(self, view: View) -> None:
+_scopes = msgspec.msgpack.Decoder(tuple[Scoped, ...])
+
+
+def decode_scopes(blob: bytes) -> tuple[Scoped, ...]:
+    """What `verify_certificates` answers."""
+    return _scopes.decode(blob)
+
+
+class Refusals:
+    """Turns the problems of a report into problems of objects.
+
+    `view` tells where objects stand, as the store has them at the time; `owners` answers which Ingresses lead to an
+    entry of the desired state.
+    """
+
+    def __init__(self, view: View, owners: Callable[[Key], Iterable[ObjectRef]]) -> None:
         self._view = view
+        self._owners = owners
 
     def by_scope(self, reported: Iterable[tuple[str, Iterable[ReportedProblem]]]) -> dict[str, list[Problem]]:
         """Scopes of the report, each prefixed with `table/`, with what is wrong in them now."""
-        users: dict[tuple[str, str], list[Ingress]] | None = None
-        scopes: dict[str, list[Problem]] = {}
-        for scope, refused in reported:
-            problems: list[Problem] = []
-            for one in refused:
-                if users is None and scope.startswith("certificate:"):
-                    users = self._users_of_secrets()
-                problems.extend(self._problems(scope, one, users or {}))
-            scopes[f"table/{scope}"] = problems
-        return scopes
+        return {
+            f"table/{scope}": [problem for refused in problems for problem in self._told(scope, refused)]
+            for scope, problems in reported
+        }
 
-    def _problems(
-        self, scope: str, refused: ReportedProblem, users: dict[tuple[str, str], list[Ingress]]
-    ) -> Iterable[Problem]:
+    def _told(self, scope: str, refused: ReportedProblem) -> Iterable[Problem]:
         kind, _, key = scope.partition(":")
         if refused.ingress is not None:
             ref = refused.ingress
             yield self._problem(refused, "Ingress", ref.namespace, ref.name, refused.message)
-        elif kind == "certificate":
-            namespace, _, name = key.partition("/")
-            message = f"Secret {key}: {refused.message}"
-            using = users.get((namespace, name), [])
-            for ingress in using:
-                yield self._problem(refused, "Ingress", ingress.metadata.namespace, ingress.metadata.name, message)
-            if not using:
-                yield self._problem(refused, "Secret", namespace, name, message)
+        elif kind in ("certificate", "certificate-name"):
+            yield from self._of_certificate(refused, kind, key)
         else:
             message = f"{kind} {key}: {refused.message}"
             yield Problem(code=refused.code, severity=_severity(refused.code), object=None, message=message)
+
+    def _of_certificate(self, refused: ReportedProblem, kind: str, key: str) -> Iterable[Problem]:
+        owners = self._users_of_host(key) if kind == "certificate-name" else list(self._owners(("certificate", key)))
+        for owner in owners:
+            yield self._problem(refused, "Ingress", owner.namespace, owner.name, refused.message)
+        if not owners:
+            namespace, _, name = key.partition("/")
+            yield self._problem(refused, "Secret", namespace, name, refused.message)
+
+    def _users_of_host(self, host: str) -> list[ObjectRef]:
+        """The Ingresses that have a certificate for a host."""
+        return [
+            ingress.ref
+            for ingress in self._view.list("Ingress")
+            if any(host in (tls.hosts or [rule.host for rule in ingress.spec.rules]) for tls in ingress.spec.tls)
+        ]
 
     def _problem(self, refused: ReportedProblem, kind: str, namespace: str, name: str, message: str) -> Problem:
         found = self._view.get(kind, namespace, name)
@@ -62,13 +81,6 @@ class Refusals:
         uid = found.metadata.uid if found is not None else ""
         ref = ObjectRef(kind=kind, namespace=namespace, name=name, uid=uid)
         return Problem(code=refused.code, severity=_severity(refused.code), object=ref, message=message, origin=origin)
-
-    def _users_of_secrets(self) -> dict[tuple[str, str], list[Ingress]]:
-        users: dict[tuple[str, str], list[Ingress]] = {}
-        for ingress in self._view.list("Ingress"):
-            for name in {tls.secret_name for tls in ingress.spec.tls if tls.secret_name}:
-                users.setdefault((ingress.metadata.namespace, name), []).append(ingress)
-        return users
 
 
 def _severity(code: str) -> Severity:

@@ -27,7 +27,7 @@ class Bench:
         self.raised: list[Problem] = []
         self.cleared: list[Problem] = []
         self.book = ProblemBook(raised=self.raised.append, cleared=self.cleared.append)
-        refusals = Refusals(Store().view())
+        refusals = Refusals(Store().view(), lambda key: ())
         self.publisher = Publisher(self.core, self.book, refusals, resync=resync, off_loop=self.gate)
 
     def codes(self) -> list[str]:

@@ -1,0 +1,100 @@
+"""The control loop: what a source says goes to the store, what that touches is translated, what differs is published.
+
+    watch -> store (did it matter?) -> translate what it touches -> publish
+
+Each batch is one pass. A defect in a pass is logged and becomes a problem; the table in use serves on, and the next
+pass starts from everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from typing import Protocol
+
+from fastingress.problems import Problem
+from fastingress.publish import ProblemBook
+from fastingress.store import Change, Store
+from fastingress.translate import Delta, Translator
+
+_log = logging.getLogger("fastingress.control")
+
+
+class Batch(Protocol):
+    """What a source says at once."""
+
+    @property
+    def changes(self) -> Iterable[Change]:
+        """In their order."""
+        ...
+
+    @property
+    def problems(self) -> Mapping[str, Iterable[Problem]]:
+        """By the part of the source that they are about; each replaces what was said of that part before."""
+        ...
+
+
+class Control:
+    """Store, translator and book of problems, and the way of a batch through them."""
+
+    def __init__(self, translator: Translator, book: ProblemBook) -> None:
+        self.store = Store()
+        self.book = book
+        self._translator = translator
+        self._from_scratch = True
+        self._ever = False
+
+    def take(self, batch: Batch) -> Delta | None:
+        """One pass, short of publishing. None when nothing of the batch matters."""
+        pages = self._pass(batch)
+        while True:
+            try:
+                next(pages)
+            except StopIteration as done:
+                delta: Delta | None = done.value
+                return delta
+
+    async def follow(self, batches: AsyncIterator[Batch], publish: Callable[[Delta], None]) -> None:
+        """Take every batch and hand what it changes to `publish`, until the source ends.
+
+        Long translations let others run every few milliseconds. Raises only what the very first pass raises.
+        """
+        async for batch in batches:
+            try:
+                delta = await _paged(self._pass(batch))
+            except Exception as error:  # a defect must not end the process: the table in use serves on
+                if not self._ever:
+                    raise
+                self._stumbled(error)
+                continue
+            self.book.update({"control": ()})
+            if delta is not None:
+                publish(delta)
+
+    def _pass(self, batch: Batch) -> Generator[None, None, Delta | None]:
+        self.book.update({f"source/{part}": problems for part, problems in batch.problems.items()})
+        hit = self.store.apply(batch.changes)
+        if not hit and not self._from_scratch:
+            return None
+        scratch, self._from_scratch = self._from_scratch, True
+        delta = yield from self._translator.update_paged(self.store.view(), None if scratch else hit)
+        self._from_scratch = False
+        self._ever = True
+        self.book.update({f"translate/{unit}": problems for unit, problems in delta.problems.items()})
+        return delta
+
+    def _stumbled(self, error: Exception) -> None:
+        _log.error("a change could not be translated", exc_info=error)
+        message = f"a change could not be translated, the last table serves on: {error!r}"
+        self.book.update({"control": [Problem("InternalError", "error", None, message)]})
+
+
+async def _paged(pages: Generator[None, None, Delta | None]) -> Delta | None:
+    while True:
+        try:
+            next(pages)
+        except StopIteration as done:
+            delta: Delta | None = done.value
+            return delta
+        await asyncio.sleep(0)

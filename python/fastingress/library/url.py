@@ -1,0 +1,55 @@
+"""From a URL, as a person writes it, to what a client would send: host and raw path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+from fastingress.errors import UrlError
+
+_MAY_STAND_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
+
+
+class Asked(NamedTuple):
+    """What a request asks for, as far as routing looks at it."""
+
+    scheme: str
+    host: str
+    """Lower case, without port; empty when a client sent none."""
+    path: str
+    """Raw: percent-encoded as it would be on the wire, without the query."""
+
+
+def asked(url: str, headers: Mapping[str, str]) -> Asked:
+    """What a client that was given this URL would ask for. A `Host` among the headers wins, as with curl.
+
+    Characters that may not stand in a path are percent-encoded, as a browser does. Raises `UrlError`.
+    """
+    if re.search(r"[\x00-\x1f\x7f]", url):
+        raise UrlError(f"{url!r}: a URL has no control characters")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError as error:
+        raise UrlError(f"{url!r}: {error}") from error
+    if parts.scheme not in ("http", "https"):
+        raise UrlError(f"{url!r}: the scheme is neither http nor https")
+    named = next((value for name, value in headers.items() if name.lower() == "host"), None)
+    path = quote(parts.path, safe=_MAY_STAND_IN_A_PATH) or "/"
+    return Asked(parts.scheme, _ascii(_without_port(named) if named is not None else host), path)
+
+
+def _without_port(host: str) -> str:
+    return re.sub(r":[0-9]*$", "", host.strip()).strip("[]")
+
+
+def _ascii(host: str) -> str:
+    if host.isascii():
+        return host.lower()
+    try:
+        return host.encode("idna").decode("ascii").lower()
+    except UnicodeError as error:
+        raise UrlError(f"{host!r} is not a host name: {error}") from error

@@ -1,0 +1,107 @@
+"""What is told of routes: the Rust side's answers, typed. The same JSON comes from `/routes` and `/explain`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+PathKind = Literal["exact", "prefix", "raw_prefix", "regex"]
+
+_TITLES: dict[PathKind, str] = {
+    "exact": "Exact",
+    "prefix": "Prefix",
+    "raw_prefix": "ImplementationSpecific",
+    "regex": "regex",
+}
+
+
+class RouteView(Struct, frozen=True):
+    """A route as it is at one moment."""
+
+    host: str
+    """`shop.example.com`, `*.example.com`, or empty for every host."""
+    path: str
+    """As written; empty for a default backend."""
+    kind: PathKind
+    namespace: str
+    """Of the Ingress; empty for the default backend of the controller."""
+    ingress: str
+    """The name of the Ingress; empty for the default backend of the controller."""
+    uid: str
+    rule: tuple[int, int] | None
+    """The indices in `spec.rules[i].http.paths[j]`; None for a default backend."""
+    service: str
+    """`namespace/service:port`; empty if the route has none."""
+    endpoints: tuple[str, ...]
+    """`address:port` of each."""
+    known: bool
+    """False while nothing is known about the Service."""
+    dns: str | None
+    """The name that the endpoints are resolved from."""
+    policy: dict[str, str]
+    """What the Ingress sets, by the name of the annotation."""
+
+    @property
+    def path_type(self) -> str:
+        """How the path is matched, in the words of the Ingress API; `default` for a default backend."""
+        return "default" if self.rule is None else _TITLES[self.kind]
+
+    @property
+    def owner(self) -> str:
+        """`namespace/name` of the Ingress."""
+        return f"{self.namespace}/{self.ingress}" if self.ingress else "(controller)"
+
+    @property
+    def place(self) -> str:
+        """Where the rule stands in its Ingress: `spec.rules[0].http.paths[1]`."""
+        if self.rule is None:
+            return "spec.defaultBackend" if self.ingress else "--default-backend-service"
+        return f"spec.rules[{self.rule[0]}].http.paths[{self.rule[1]}]"
+
+
+class Match(RouteView, frozen=True):
+    """The route that takes a request."""
+
+
+class Loser(Struct, frozen=True):
+    """A rule that does not take a request."""
+
+    route: RouteView
+    reason: str
+
+
+class Explanation(Struct, frozen=True):
+    """Which rule takes a request and why, and why no other does."""
+
+    host: str
+    path: str
+    """In the form in which paths are compared."""
+    compat: Literal["strict", "ingress-nginx"]
+    winner: Match | None
+    """None: the answer is 404."""
+    reason: str
+    host_has_certificate: bool
+    losers: tuple[Loser, ...]
+    """Every other rule of the hosts that fit, in the order in which they are considered."""
+
+
+_match: msgspec.json.Decoder[Match | None] = msgspec.json.Decoder(Match | None)
+_explanation = msgspec.json.Decoder(Explanation)
+_routes = msgspec.json.Decoder(list[RouteView])
+
+
+def decode_match(answer: bytes) -> Match | None:
+    """A route or `null`."""
+    return _match.decode(answer)
+
+
+def decode_explanation(answer: bytes) -> Explanation:
+    """An explanation."""
+    return _explanation.decode(answer)
+
+
+def decode_routes(answer: bytes) -> list[RouteView]:
+    """A list of routes."""
+    return _routes.decode(answer)
