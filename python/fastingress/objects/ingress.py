@@ -87,7 +87,7 @@ class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
     spec: IngressSpec = IngressSpec()
 
     def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
-        return (self.metadata, self.place, self.spec)
+        return (self.metadata, self.age, self.spec)
 
 
 class IngressClassParameters(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -122,4 +122,4 @@ class IngressClass(Object, frozen=True, rename="camel", omit_defaults=True, gc=F
         return self.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true"
 
     def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
-        return (self.metadata, self.place, self.spec)
+        return (self.metadata, self.age, self.spec)

@@ -44,6 +44,10 @@ class Store:
                         hit |= _hit_by(item)
         return hit
 
+    def check_invariants(self) -> None:
+        """Raises AssertionError if the parts of the index disagree. For tests."""
+        self._index.check_invariants()
+
 
 def _differ(old: Object | None, new: Object | None) -> bool:
     if old is None or new is None:

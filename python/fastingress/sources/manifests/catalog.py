@@ -175,9 +175,13 @@ class Catalog:
         claims = self._claims.get(key)
         if claims is None:
             return Delete(key) if self._emitted.pop(key, None) is not None else None
-        first = min(claims, key=lambda claim: (claim.file.leaving, claim.object.place))
+        current = self._emitted.get(key)
+        staying = [claim for claim in claims if not claim.file.leaving]
+        if not staying and any(claim.object is current for claim in claims):
+            return None
+        first = min(staying or claims, key=lambda claim: claim.object.place)
         self._shadow(key, claims, first)
-        if self._emitted.get(key) is first.object:
+        if current is first.object:
             return None
         self._emitted[key] = first.object
         return Upsert(first.object)

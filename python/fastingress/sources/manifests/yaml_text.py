@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 from yaml._yaml import CParser
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 MOST_NESTED = 100
 MOST_REPEATED = 10_000
@@ -89,12 +89,13 @@ def _refuse_deep_nesting(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MOST_NESTED:
-                raise DocumentError(f"nested more than {MOST_NESTED} levels deep", event.start_mark.line)
+                line = event.start_mark.line if event.start_mark else 0
+                raise DocumentError(f"nested more than {MOST_NESTED} levels deep", line)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
 
-def _value(node: Node) -> Any:
+def _value(node: Any) -> Any:
     """The data of a node in whose document nothing repeats and nothing merges."""
     kind = node.__class__
     if kind is ScalarNode:
@@ -115,10 +116,10 @@ class _Builder:
         self._open: set[int] = set()
         self._repeated = 0
 
-    def value(self, node: Node) -> Any:
+    def value(self, node: Any) -> Any:
         return self._build(node)[0]
 
-    def _build(self, node: Node) -> tuple[Any, int]:
+    def _build(self, node: Any) -> tuple[Any, int]:
         """The data and how many nodes it has, those of its aliases included."""
         if node.__class__ is ScalarNode:
             return _scalar(node), 1
@@ -134,16 +135,16 @@ class _Builder:
         self._built[identity] = built
         return built
 
-    def _repeat(self, size: int, node: Node) -> None:
+    def _repeat(self, size: int, node: Any) -> None:
         self._repeated += size
         if size > MOST_REPEATED or self._repeated > MOST_REPEATED:
             raise DocumentError(f"aliases repeat more than {MOST_REPEATED} nodes", node.start_mark.line)
 
-    def _sequence(self, node: Node) -> tuple[Any, int]:
+    def _sequence(self, node: Any) -> tuple[Any, int]:
         parts = [self._build(item) for item in node.value]
         return [data for data, _ in parts], 1 + sum(size for _, size in parts)
 
-    def _mapping(self, node: Node) -> tuple[Any, int]:
+    def _mapping(self, node: Any) -> tuple[Any, int]:
         own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         total = 1
@@ -164,13 +165,13 @@ class _Builder:
         return {**merged, **own}, total
 
 
-def _key(node: Node) -> str:
+def _key(node: Any) -> str:
     if node.__class__ is not ScalarNode:
         raise DocumentError("a key must be text", node.start_mark.line)
     return str(node.value)
 
 
-def _duplicate_key(node: Node) -> DocumentError:
+def _duplicate_key(node: Any) -> DocumentError:
     seen: set[str] = set()
     for key, _ in node.value:
         name = _key(key)
@@ -180,7 +181,7 @@ def _duplicate_key(node: Node) -> DocumentError:
     return DocumentError("duplicate key", node.start_mark.line)
 
 
-def _scalar(node: Node) -> Any:
+def _scalar(node: Any) -> Any:
     text: str = node.value
     if node.tag is not None:
         return _tagged(node.tag, text, node)
@@ -205,24 +206,20 @@ def _number(text: str) -> Any:
     return float("nan") if text in (".nan", ".NaN", ".NAN") else text
 
 
-def _tagged(tag: str, text: str, node: Node) -> Any:
+def _tagged(tag: str, text: str, node: Any) -> Any:
     """What an explicit tag asks for. One that is not of YAML itself says nothing to us: text."""
     short = tag.removeprefix(_TAG)
     if short not in ("int", "float", "bool", "null"):
         return text
-    value = _WORDS[text] if text in _WORDS else _number(text)
-    fits = {
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, int | float) and not isinstance(value, bool),
-        "bool": isinstance(value, bool),
-        "null": value is None,
-    }
-    if not fits[short]:
+    value: Any = _WORDS[text] if text in _WORDS else _number(text)
+    if short == "float" and value.__class__ is int:
+        return float(value)
+    if value.__class__ is not {"int": int, "float": float, "bool": bool, "null": type(None)}[short]:
         raise DocumentError(f"not of type {short}", node.start_mark.line)
-    return float(value) if short == "float" else value
+    return value
 
 
-def _item_lines(root: Node) -> tuple[int, ...]:
+def _item_lines(root: Any) -> tuple[int, ...]:
     if root.__class__ is not MappingNode:
         return ()
     for key, value in root.value:
