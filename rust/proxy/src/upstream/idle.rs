@@ -172,3 +172,109 @@ impl<T: Stacked> Idle<T> {
         Some(entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::rc::Rc;
+
+    struct Entry {
+        number: u32,
+        owner: usize,
+        stack: Rc<Stack>,
+    }
+
+    impl Stacked for Entry {
+        fn stack(&self) -> &Stack {
+            &self.stack
+        }
+    }
+
+    struct Owner(Rc<Stack>);
+
+    impl Stacked for Owner {
+        fn stack(&self) -> &Stack {
+            &self.0
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(usize),
+        Pop(usize),
+        RemoveBottom(usize),
+        RemoveOldest,
+        Extract(u32),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (0..4usize).prop_map(Step::Push),
+            2 => (0..4usize).prop_map(Step::Pop),
+            1 => (0..4usize).prop_map(Step::RemoveBottom),
+            1 => Just(Step::RemoveOldest),
+            1 => (2..5u32).prop_map(Step::Extract),
+        ]
+    }
+
+    /// Number and owner of all, oldest first, read along the links in both directions.
+    fn entries(idle: &Idle<Entry>) -> Vec<(u32, usize)> {
+        let walk = |mut place: u32, next: fn(&Slot<Entry>) -> u32| {
+            let mut found = Vec::new();
+            while let Some(slot) = idle.slots.get(place as usize) {
+                let entry = slot.entry.as_ref().expect("a slot that is linked is in use");
+                found.push((entry.number, entry.owner));
+                place = next(slot);
+            }
+            found
+        };
+        let mut backwards = walk(idle.newest, |slot| slot.older);
+        backwards.reverse();
+        let forwards = walk(idle.oldest, |slot| slot.newer);
+        assert_eq!(forwards, backwards);
+        forwards
+    }
+
+    proptest! {
+        #[test]
+        fn does_what_a_plain_list_does(steps in prop::collection::vec(step(), 0..200)) {
+            let stacks: Vec<Owner> = (0..4).map(|_| Owner(Rc::default())).collect();
+            let (mut idle, mut list) = (Idle::new(), Vec::<(u32, usize)>::new());
+            let mut most = 0;
+            for (number, step) in (0..).zip(steps) {
+                match step {
+                    Step::Push(owner) => {
+                        idle.push(Entry { number, owner, stack: stacks[owner].0.clone() });
+                        list.push((number, owner));
+                    }
+                    Step::Pop(owner) => {
+                        let naive = list.iter().rposition(|entry| entry.1 == owner).map(|at| list.remove(at).0);
+                        prop_assert_eq!(idle.pop(&stacks[owner]).map(|entry| entry.number), naive);
+                    }
+                    Step::RemoveBottom(owner) => {
+                        let naive = list.iter().position(|entry| entry.1 == owner).map(|at| list.remove(at).0);
+                        prop_assert_eq!(idle.remove_bottom(&stacks[owner]).map(|entry| entry.number), naive);
+                    }
+                    Step::RemoveOldest => {
+                        let naive = (!list.is_empty()).then(|| list.remove(0).0);
+                        prop_assert_eq!(idle.remove_oldest().map(|entry| entry.number), naive);
+                    }
+                    Step::Extract(nth) => {
+                        let taken: Vec<u32> = idle.extract(|entry| entry.number % nth == 0).iter().map(|entry| entry.number).collect();
+                        let naive: Vec<u32> = list.iter().map(|entry| entry.0).filter(|number| number % nth == 0).collect();
+                        list.retain(|entry| entry.0 % nth != 0);
+                        prop_assert_eq!(taken, naive);
+                    }
+                }
+                prop_assert_eq!(entries(&idle), list.clone());
+                prop_assert_eq!(idle.len(), list.len());
+                for (owner, stack) in stacks.iter().enumerate() {
+                    prop_assert_eq!(stack.0.len(), list.iter().filter(|entry| entry.1 == owner).count());
+                }
+                most = most.max(list.len());
+                prop_assert!(idle.slots.len() <= most, "slots are used again");
+            }
+        }
+    }
+}

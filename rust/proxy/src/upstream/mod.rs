@@ -31,6 +31,10 @@ mod dns;
 mod eject;
 mod idle;
 mod peer;
+#[cfg(test)]
+mod pool_tests;
+#[cfg(test)]
+mod testing;
 
 pub use connection::Connection;
 pub use counts::{UpstreamCounts, UpstreamShared};

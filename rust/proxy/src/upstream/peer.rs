@@ -78,6 +78,12 @@ impl Peers {
         }
     }
 
+    /// How many peers there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// The peer at this endpoint, now listed once more.
     pub(super) fn acquire(&mut self, endpoint: &Endpoint) -> Rc<Peer> {
         let key = PoolKey {
