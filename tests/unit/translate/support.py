@@ -82,7 +82,7 @@ def sparse(state: Mapping[Key, bytes]) -> dict[str, Any]:
     """The state as plain data, defaults left out: `KIND NAME` to value, without what repeats the key."""
     plain: dict[str, Any] = {}
     for (kind, name), blob in state.items():
-        value = msgspec.to_builtins(model.decode(blob, model.STRUCT_OF[kind]), str_keys=True)
+        value = msgspec.json.decode(msgspec.json.encode(model.decode(blob, model.STRUCT_OF[kind])))
         if kind == "fragment":
             value = {key: item for key, item in value.items() if key not in ("host", "ingress", "age")}
         plain[f"{kind} {name.replace('/manifest/Ingress/', ' of ')}"] = value

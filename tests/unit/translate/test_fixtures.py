@@ -1,7 +1,7 @@
 """The fixtures: each file is named by the sentence it shows, and ends in a document that says what must come out.
 
-That document has `expect`: the whole desired state as plain data with defaults left out (without the settings unless they
-are listed), and `problems`: `CODE Kind namespace/name`, all of them. `options` are given to the translator.
+That document has `expect`: the whole desired state as plain data with defaults left out (without the settings unless
+they are listed), and `problems`: `CODE Kind namespace/name`, all of them. `options` are given to the translator.
 """
 
 from __future__ import annotations
