@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,9 +162,11 @@ class Service:
         self.core.set_problems(self.book.to_json())
 
 
-def run(config: Config) -> int:
-    """Serve until a signal asks to stop; the exit status. Raises `ConfigError`, `StartError`."""
+def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
+    """Serve until a signal asks to stop; the exit status. `warnings` are logged. Raises `ConfigError`, `StartError`."""
     writer = observe.setup(config.log_level, config.log_format)
+    for warning in warnings:
+        _log.warning("%s", warning)
     try:
         return asyncio.run(_run(config))
     finally:

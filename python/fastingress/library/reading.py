@@ -36,7 +36,7 @@ class Reading:
         """The route that takes this request; None when none does, and the answer would be 404.
 
         A `Host` among `headers` takes the place of the URL's host. No rule of an Ingress looks at the method or at
-        other headers yet. Raises `UrlError` for what cannot be a URL, and for a path that the gateway would refuse with 400.
+        other headers yet. Raises `UrlError` for what cannot be a URL, and for a path that the gateway would refuse.
         """
         request = _asked(url, method, headers)
         try:

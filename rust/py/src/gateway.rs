@@ -8,6 +8,7 @@ use fastingress_proxy::{self as proxy, StartError};
 use fastingress_route::RouteTable;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use serde::Deserialize;
 use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +27,9 @@ impl Gateway {
     #[new]
     #[pyo3(signature = (options, /))]
     fn new(py: Python<'_>, options: &[u8]) -> PyResult<Self> {
-        let options: Options = rmp_serde::from_slice(options).map_err(errors::bad_value)?;
+        // Addresses come as text.
+        let mut decoder = rmp_serde::Deserializer::from_read_ref(options).with_human_readable();
+        let options = Options::deserialize(&mut decoder).map_err(errors::bad_value)?;
         let inner = detached(py, || proxy::Gateway::bind(options).map_err(start_error))?;
         Ok(Self { owner: Owner::here(), inner: ManuallyDrop::new(inner) })
     }

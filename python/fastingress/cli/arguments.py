@@ -1,0 +1,58 @@
+"""The options of commands, made from their declaration in `config`: names, help, default and variable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import typer
+
+from fastingress.config import FLAGS, Flag
+
+TABLE_OPTIONS = (
+    "ingress_class",
+    "watch_ingress_without_class",
+    "compat",
+    "default_backend_service",
+    "default_ssl_certificate",
+)
+"""Those that decide what the route table of some manifests is."""
+
+
+def with_options(names: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a command that takes `**options` the options of these names, beside the parameters it has."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(function, eval_str=True)
+        own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+        made = [_parameter(FLAGS[name]) for name in names]
+        function.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+        function.__annotations__ = {one.name: one.annotation for one in (*own, *made)} | {"return": None}
+        return function
+
+    return decorate
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only the options that were on the command line."""
+    return {name: value for name, value in options.items() if value is not None and value != []}
+
+
+def _parameter(flag: Flag) -> inspect.Parameter:
+    option = typer.Option(
+        None,
+        f"{flag.option}/--no-{flag.option[2:]}" if flag.kind.boolean else flag.option,
+        metavar=flag.kind.metavar or None,
+        help=f"{flag.help} Default: {flag.shown_default}. Variable: {flag.variable}.",
+        show_default=False,
+        rich_help_panel=flag.group,
+    )
+    return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=_type(flag))
+
+
+def _type(flag: Flag) -> Any:
+    # Values stay text: the kinds of `config` parse them, so that a variable and a flag are refused in the same words.
+    if flag.kind.boolean:
+        return bool | None
+    return list[str] | None if flag.kind.repeatable else str | None

@@ -1,0 +1,144 @@
+"""The commands and their arguments."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+
+from fastingress.cli.arguments import TABLE_OPTIONS, given, with_options
+from fastingress.config import FLAGS, Config, from_arguments
+
+_OUTPUT = typer.Option("table", "--output", "-o", metavar="table|json", help="The form of the answer.")
+_ADMIN = typer.Option(
+    None, "--admin", metavar="URL", help="Ask a running gateway at its admin port, such as http://127.0.0.1:10254."
+)
+_MANIFESTS = typer.Option(None, "--manifests", metavar="PATH", help="A file or folder of manifests.")
+_PATHS = typer.Argument(None, metavar="[PATH]...", help="Files or folders of manifests.", show_default=False)
+
+_URL = typer.Argument(..., metavar="URL", help="As in a browser: https://shop.example.com/cart.", show_default=False)
+_METHOD = typer.Option("GET", "--method", "-X", metavar="METHOD", help="The method of the request.")
+_HEADER = typer.Option(
+    None, "--header", "-H", metavar="'NAME: VALUE'", help="A header of the request. May be given several times."
+)
+_VERSION = typer.Option(False, "--version", help="Print the version and exit.", show_default=False)
+
+_ABOUT = """Serve Kubernetes Ingresses, with a Rust data plane.
+
+Without a command it runs a gateway: fastingress --manifests FOLDER.
+"""
+
+
+def command() -> Any:
+    """The whole command line, to be called."""
+    app = typer.Typer(
+        help=_ABOUT, add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    app.callback(invoke_without_command=True)(_default)
+    app.command("run")(_run)
+    app.command("routes")(_routes)
+    app.command("explain")(_explain)
+    app.command("check")(_check)
+    return typer.main.get_command(app)
+
+
+def is_usage_error(error: Exception) -> bool:
+    """Whether it is the parser's: a wrong option or argument. Not every version of typer has a public name for it."""
+    return any(base.__name__ == "ClickException" for base in type(error).__mro__)
+
+
+@with_options(FLAGS)
+def _default(
+    context: typer.Context,
+    version: bool = _VERSION,
+    **options: Any,
+) -> Any:
+    if version:
+        return _print_version()
+    if context.invoked_subcommand is None:
+        return _serve(options)
+    if given(options):
+        first = FLAGS[next(iter(given(options)))].option
+        raise typer.BadParameter(
+            f"{first} goes after the command: fastingress {context.invoked_subcommand} {first} ..."
+        )
+    return None
+
+
+@with_options(FLAGS)
+def _run(**options: Any) -> Any:
+    """Serve the manifests and follow their edits. The default command."""
+    return _serve(options)
+
+
+@with_options(TABLE_OPTIONS)
+def _routes(
+    paths: list[str] | None = _PATHS,
+    manifests: list[str] | None = _MANIFESTS,
+    admin: str | None = _ADMIN,
+    output: str = _OUTPUT,
+    **options: Any,
+) -> Any:
+    """Print the route table, of manifests or of a running gateway."""
+    from fastingress.cli import asking, show
+
+    routes = asking.of(admin, _table_config(paths, manifests, admin, options)).routes()
+    show.routes(routes, show.form(output))
+
+
+@with_options(TABLE_OPTIONS)
+def _explain(
+    url: str = _URL,
+    method: str = _METHOD,
+    header: list[str] | None = _HEADER,
+    manifests: list[str] | None = _MANIFESTS,
+    admin: str | None = _ADMIN,
+    output: str = _OUTPUT,
+    **options: Any,
+) -> Any:
+    """Print which rule takes a request, and why each other rule does not. Exit status 1 when none does."""
+    from fastingress.cli import asking, show
+
+    source = asking.of(admin, _table_config(None, manifests, admin, options))
+    explanation = source.explain(url, method, asking.headers(header or []))
+    show.explanation(explanation, show.form(output))
+    return 0 if explanation.winner else 1
+
+
+@with_options(TABLE_OPTIONS)
+def _check(
+    paths: list[str] | None = _PATHS,
+    manifests: list[str] | None = _MANIFESTS,
+    admin: str | None = _ADMIN,
+    output: str = _OUTPUT,
+    **options: Any,
+) -> Any:
+    """Print every problem, with file, line and object. Exit status 1 when there are errors; warnings alone are 0."""
+    from fastingress.cli import asking, show
+
+    problems = asking.of(admin, _table_config(paths, manifests, admin, options)).problems()
+    show.problems(problems, show.form(output))
+    return 1 if any(problem.severity == "error" for problem in problems) else 0
+
+
+def _serve(options: dict[str, Any]) -> int:
+    from fastingress.app import run
+    from fastingress.config import unknown_variables
+
+    return run(from_arguments(given(options), os.environ), warnings=unknown_variables(os.environ))
+
+
+def _table_config(
+    paths: list[str] | None, manifests: list[str] | None, admin: str | None, options: dict[str, Any]
+) -> Config:
+    named = [*(paths or []), *(manifests or [])]
+    if admin is not None and named:
+        raise typer.BadParameter("--admin asks a running gateway, which has its own manifests: give one or the other")
+    return from_arguments({**given(options), "manifests": named}, os.environ)
+
+
+def _print_version() -> None:
+    from fastingress._core import __version__
+
+    typer.echo(f"fastingress {__version__}")
