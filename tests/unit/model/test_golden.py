@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
-from types import ModuleType
 from typing import Any, get_type_hints
 
 import msgspec
 import pytest
 
 from fastingress import model
+from tests.unit.model import golden
 
 
-def _load_golden() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("golden_cases", Path(__file__).with_name("golden.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-golden = _load_golden()
 FILES: dict[str, bytes] = dict(golden.files())
 
 
