@@ -30,6 +30,7 @@ from tests.support.process import Process, command_of
 HOST = "load.example"
 ANSWER = b"x" * 1024
 BACKENDS = 4
+_PLAIN = {"ssl-redirect": "false"}
 _REQUEST = f"GET /some/path HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
@@ -218,8 +219,10 @@ class _Changes:
 
     def start(self) -> None:
         write(self._folder / "ws.yaml", service("ws", self._backends.websocket))
-        write(self._folder / "ws-ingress.yaml", ingress("ws", Rule("ws", "/ws", HOST)))
-        write(self._folder / "web.yaml", ingress("web", Rule("web", "/", HOST), tls={"web": [HOST]}))
+        write(self._folder / "ws-ingress.yaml", ingress("ws", Rule("ws", "/ws", HOST), annotations=_PLAIN))
+        write(
+            self._folder / "web.yaml", ingress("web", Rule("web", "/", HOST), tls={"web": [HOST]}, annotations=_PLAIN)
+        )
         self._write_endpoints()
         self._write_certificate(self._pairs[0])
         self._write_other(in_place=False)
