@@ -11,7 +11,6 @@ import pytest
 from fastingress import model
 from tests.unit.model import golden
 
-
 FILES: dict[str, bytes] = dict(golden.files())
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fastingress.objects import Ingress
 from fastingress.problems import ObjectRef
-from fastingress.store import Delete, Upsert
+from fastingress.store import Delete, Upsert, View
 from fastingress.translate import Options, Translator
+from fastingress.translate.ingress import IngressResult, translate_ingress
 from tests.unit.translate.support import World, ingress, keys, objects
 
 SERVICE = """
@@ -168,18 +170,14 @@ def test_what_a_closed_update_left_undone_the_next_one_does() -> None:
 
 
 def test_a_defect_in_one_unit_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastingress.translate import engine
+    def fails_for_i1(view: View, item: Ingress, options: Options) -> IngressResult:
+        if item.metadata.name == "i1":
+            raise RuntimeError("a defect")
+        return translate_ingress(view, item, options)
 
     world = World()
     world.put(many(3))
-    real = engine.translate_ingress
-
-    def fails_for_i1(view: object, item: object, options: object) -> object:
-        if item.metadata.name == "i1":  # type: ignore[attr-defined]
-            raise RuntimeError("a defect")
-        return real(view, item, options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(engine, "translate_ingress", fails_for_i1)
+    monkeypatch.setattr("fastingress.translate.engine.translate_ingress", fails_for_i1)
     delta = world.put(many(3).replace("/p", "/q"))
     assert keys(delta.upserts, "fragment") == [f"h{i}.example.com/manifest/Ingress/default/i{i}" for i in (0, 2)]
     assert [p.code for p in delta.problems["ingress:default/i1"]] == ["InternalError"]
