@@ -285,7 +285,9 @@ impl Entry {
             duration_us: self.duration_us,
             connect_us: self.connect_us,
             upstream_us: self.upstream_us,
-            ingress: route.map(|route| (&*route.ingress.of.namespace, &*route.ingress.of.name)),
+            ingress: route
+                .map(|route| (&*route.ingress.of.namespace, &*route.ingress.of.name))
+                .filter(|(_, name)| !name.is_empty()),
             rule: route.map(|route| route.rule.map_or(Rule::Default, |(rule, path)| Rule::Path(rule, path))),
             service: route
                 .map(|route| &*route.target.service)
@@ -372,3 +374,6 @@ impl Thread {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

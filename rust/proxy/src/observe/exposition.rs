@@ -315,3 +315,6 @@ fn count_problems(json: &str) -> BTreeMap<(String, String), u64> {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ fn quoted_value(name: &str, bytes: &[u8], out: &mut Vec<u8>) {
     escape(bytes, out);
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests;

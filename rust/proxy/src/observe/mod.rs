@@ -27,3 +27,6 @@ pub mod time;
 pub use access_log::{AccessLog, LogHandle};
 pub use admin::{Admin, AdminState};
 pub use metrics::{Gauges, Handshake, Listener, Metrics, WorkerMetrics};
+
+#[cfg(test)]
+mod testing;

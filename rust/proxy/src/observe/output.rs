@@ -61,3 +61,48 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, pipe};
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn a_torn_line_is_ended_before_the_next_one() {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut output = Output {
+            file: OwnedFd::from(writer).into(),
+            torn: true,
+        };
+        output.write(b"a\n").unwrap();
+        output.write(b"b\n").unwrap();
+        drop(output);
+        let mut read = String::new();
+        reader.read_to_string(&mut read).unwrap();
+        assert_eq!(read, "\na\nb\n");
+    }
+
+    #[test]
+    fn an_error_is_not_the_end() {
+        let mut output = Output::new(File::options().write(true).open("/dev/full").unwrap());
+        for _ in 0..2 {
+            assert_eq!(output.write(b"a\n").unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+        }
+    }
+
+    #[test]
+    fn an_output_that_others_made_non_blocking_is_waited_for() {
+        let (mut reader, writer) = pipe().unwrap();
+        // SAFETY: the descriptor is open, and the flag is an integer.
+        let set = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        assert_eq!(set, 0);
+        let lines = b"0123456789abcde\n".repeat(64 << 10);
+        let sent = lines.clone();
+        let sender = std::thread::spawn(move || Output::new(OwnedFd::from(writer).into()).write(&sent));
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        sender.join().unwrap().unwrap();
+        assert!(read == lines);
+    }
+}

@@ -209,3 +209,143 @@ fn add(counters: &Counters, namespace: &str, name: &str, all: &mut ByIngress) {
         counters.add_to(all.entry((namespace.into(), name.into())).or_default());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::testing::{ingress, record, route};
+
+    fn collected(slab: &Slab) -> ByIngress {
+        let mut all = ByIngress::new();
+        slab.collect(&mut all);
+        all
+    }
+
+    /// Namespace, name and number of requests.
+    fn requests(slab: &Slab) -> Vec<(String, u64)> {
+        let all = collected(slab);
+        all.iter()
+            .map(|((namespace, name), t)| (format!("{namespace}/{name}"), t.requests.values().sum()))
+            .collect()
+    }
+
+    #[test]
+    fn requests_count_for_their_ingress_class_and_code() {
+        let slab = Slab::new(100);
+        let (a, b) = (ingress("a", 0), ingress("b", 99));
+        for status in [200, 200, 404, 503] {
+            slab.record(&record(Some(route(&a)), status));
+        }
+        let mut slow = record(Some(route(&b)), 200);
+        (slow.connect_us, slow.upstream_us) = (Some(700), Some(1_500));
+        slab.record(&slow);
+        slab.record(&record(None, 404));
+        let all = collected(&slab);
+        let of = |namespace: &str, name: &str| &all[&(namespace.to_owned(), name.to_owned())];
+        let counted: Vec<_> = of("shop", "a")
+            .requests
+            .iter()
+            .map(|(key, count)| (*key, *count))
+            .collect();
+        assert_eq!(counted, [((2, Some(200)), 2), ((4, Some(404)), 1), ((5, Some(503)), 1)]);
+        assert_eq!((of("shop", "a").bytes_in, of("shop", "a").bytes_out), (400, 4_000));
+        assert_eq!(
+            (of("shop", "a").duration.count(), of("shop", "a").connect.count()),
+            (4, 0)
+        );
+        assert_eq!(
+            (of("shop", "b").connect.count(), of("shop", "b").response.sum_seconds()),
+            (1, 0.0015)
+        );
+        assert_eq!(of("", "").requests[&(4, Some(404))], 1);
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn further_codes_count_for_their_class() {
+        let slab = Slab::new(1);
+        let a = ingress("a", 0);
+        for status in 400..400 + CODES as u16 + 5 {
+            slab.record(&record(Some(route(&a)), status));
+        }
+        for status in [0, 999] {
+            slab.record(&record(Some(route(&a)), status));
+        }
+        let all = collected(&slab);
+        let requests = &all[&("shop".into(), "a".into())].requests;
+        assert_eq!(requests.len(), CODES + 2);
+        assert_eq!((requests[&(4, None)], requests[&(0, None)]), (5, 2));
+    }
+
+    #[test]
+    fn another_ingress_in_the_same_slot_starts_at_zero() {
+        let slab = Slab::new(10);
+        let first = ingress("first", 3);
+        slab.record(&record(Some(route(&first)), 200));
+        drop(first);
+        let second = ingress("second", 3);
+        slab.record(&record(Some(route(&second)), 200));
+        slab.record(&record(Some(route(&second)), 200));
+        assert_eq!(requests(&slab), [("shop/second".into(), 2)]);
+    }
+
+    #[test]
+    fn the_same_name_made_anew_starts_at_zero() {
+        let slab = Slab::new(10);
+        let old = ingress("a", 3);
+        slab.record(&record(Some(route(&old)), 200));
+        let new = ingress("a", 3);
+        slab.record(&record(Some(route(&new)), 200));
+        assert_eq!(requests(&slab), [("shop/a".into(), 1)]);
+    }
+
+    #[test]
+    fn an_ingress_that_is_gone_takes_its_counters_with_it() {
+        let slab = Slab::new(10);
+        let (a, b) = (ingress("a", 0), ingress("b", 1));
+        let held = record(Some(route(&a)), 200);
+        slab.record(&held);
+        slab.record(&record(Some(route(&b)), 200));
+        drop((a, b));
+        assert_eq!(requests(&slab), [("shop/a".into(), 1)], "a request of it is under way");
+        drop(held);
+        assert_eq!(requests(&slab), []);
+        let chunk = slab.chunks[0].get().unwrap();
+        assert!(chunk.iter().all(|place| place.load().is_none()), "memory is given back");
+    }
+
+    #[test]
+    fn counting_does_not_keep_an_ingress_alive() {
+        let slab = Slab::new(10);
+        let a = ingress("a", 0);
+        slab.record(&record(Some(route(&a)), 200));
+        assert_eq!(Arc::strong_count(&a), 1);
+    }
+
+    #[test]
+    fn ingresses_beyond_the_cap_count_together() {
+        let slab = Slab::new(CHUNK);
+        for (name, slot) in [("in", CHUNK as u32 - 1), ("out", CHUNK as u32), ("far", u32::MAX)] {
+            slab.record(&record(Some(route(&ingress(name, slot))), 200));
+        }
+        let held = ingress("held", 0);
+        slab.record(&record(Some(route(&held)), 200));
+        assert_eq!(requests(&slab), [("/_other".into(), 2), ("shop/held".into(), 1)]);
+    }
+
+    #[test]
+    fn without_labels_all_count_together() {
+        let slab = Slab::new(0);
+        let a = ingress("a", 0);
+        slab.record(&record(Some(route(&a)), 200));
+        slab.record(&record(None, 404));
+        assert_eq!(requests(&slab), [("/".into(), 2)]);
+    }
+
+    #[test]
+    fn memory_is_taken_when_an_ingress_is_first_used() {
+        let slab = Slab::new(INGRESSES);
+        assert!(slab.chunks.iter().all(|chunk| chunk.get().is_none()));
+        assert!(size_of::<Slot>() <= 1024, "{}", size_of::<Slot>());
+    }
+}

@@ -155,3 +155,93 @@ fn with_untouched_versions(chosen: &[SupportedCipherSuite]) -> Vec<SupportedCiph
 pub fn cipher_name(suite: SupportedCipherSuite) -> &'static str {
     SUITES.iter().find(|s| s.suite == suite).map_or("", |s| s.iana)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(values: &[&str]) -> Vec<String> {
+        values.iter().map(|value| (*value).to_owned()).collect()
+    }
+
+    #[test]
+    fn protocols_by_name() {
+        let versions = |values: &[&str]| parse_protocols(&strings(values));
+        assert_eq!(versions(&["TLSv1.3"]).unwrap(), [&version::TLS13]);
+        assert_eq!(
+            versions(&["tlsv1.3", "TLSv1.2 TLSv1.3"]).unwrap(),
+            [&version::TLS13, &version::TLS12]
+        );
+        for old in ["TLSv1", "TLSv1.1", "SSLv3", "1.3"] {
+            let said = versions(&["TLSv1.2", old]).unwrap_err().to_string();
+            assert_eq!(
+                said,
+                format!("--ssl-protocols: {old:?} is not possible; choose from TLSv1.2, TLSv1.3")
+            );
+        }
+        let said = versions(&[" "]).unwrap_err().to_string();
+        assert_eq!(said, "--ssl-protocols: names no protocol; choose from TLSv1.2, TLSv1.3");
+    }
+
+    #[test]
+    fn ciphers_by_either_name_in_the_order_given() {
+        for Suite { iana, openssl, suite } in &SUITES {
+            assert_eq!(parse_ciphers(&strings(&[iana])).unwrap(), [*suite]);
+            assert_eq!(parse_ciphers(&strings(&[&openssl.to_lowercase()])).unwrap(), [*suite]);
+            assert_eq!(cipher_name(*suite), *iana);
+        }
+        let list = strings(&[
+            "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+        ]);
+        let expected = [
+            suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        ];
+        assert_eq!(parse_ciphers(&list).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_cipher_that_does_not_exist_here_is_an_error_that_lists_those_that_do() {
+        for foreign in [
+            "HIGH",
+            "!aNULL",
+            "AES256-SHA",
+            "ECDHE-RSA-AES128-SHA256",
+            "DHE-RSA-AES128-GCM-SHA256",
+            "@SECLEVEL=2",
+        ] {
+            let said = parse_ciphers(&strings(&["ECDHE-RSA-AES128-GCM-SHA256", foreign]))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                said.starts_with(&format!("--ssl-ciphers: {foreign:?} is not possible; choose from ")),
+                "{said}"
+            );
+            for suite in &SUITES {
+                assert!(said.contains(suite.openssl), "{said}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_nine_are_all_that_the_library_has() {
+        let mut ours: Vec<_> = SUITES.iter().map(|s| s.suite.suite()).collect();
+        let mut theirs: Vec<_> = rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES
+            .iter()
+            .map(|s| s.suite())
+            .collect();
+        ours.sort_by_key(|suite| u16::from(*suite));
+        theirs.sort_by_key(|suite| u16::from(*suite));
+        assert_eq!(ours, theirs);
+    }
+
+    #[test]
+    fn a_list_leaves_the_protocols_alone_that_it_does_not_speak_of() {
+        let chosen = parse_ciphers(&strings(&["ECDHE-RSA-AES128-GCM-SHA256"])).unwrap();
+        let all = with_untouched_versions(&chosen);
+        assert_eq!(all.len(), 1 + 3);
+        assert_eq!(all[0], chosen[0]);
+        assert_eq!(with_untouched_versions(&[]).len(), 9);
+    }
+}

@@ -17,3 +17,8 @@ pub mod store;
 pub use config::{TlsError, server_config};
 pub use resolver::{Names, Resolver};
 pub use store::{CertificateView, Certificates};
+
+#[cfg(test)]
+mod handshakes;
+#[cfg(test)]
+mod testing;

@@ -171,3 +171,6 @@ async fn connection(stream: TcpStream, shared: Rc<Shared>) {
     shared.spares.refill();
     shared.room.add_permits(1);
 }
+
+#[cfg(test)]
+mod tests;
