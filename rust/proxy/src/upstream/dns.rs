@@ -24,18 +24,41 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// An answer is used for at least this long.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// An answer is used for at most this long.
-const LONGEST: Duration = Duration::from_secs(300);
-/// The longest pause after failed lookups.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// How often names are looked up.
+const PACE: Pace = Pace {
+    shortest: Duration::from_secs(1),
+    longest: Duration::from_secs(300),
+    longest_retry: Duration::from_secs(30),
+};
 /// Least time between two walks over all backends.
 const BETWEEN_WALKS: Duration = Duration::from_millis(20);
 /// Lookups under way at a time.
 const LOOKUPS: usize = 32;
 /// Names whose answers are kept while they are valid.
 const CACHED_NAMES: usize = 4096;
+
+/// How often names are looked up.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// An answer is used for at least this long; also the pause after the first failed lookup.
+    shortest: Duration,
+    /// An answer is used for at most this long.
+    longest: Duration,
+    /// The longest pause after failed lookups.
+    longest_retry: Duration,
+}
+
+impl Pace {
+    /// When to look again at an answer that is valid until then.
+    fn again(self, valid_until: Instant, now: Instant) -> Instant {
+        valid_until.clamp(now + self.shortest, now + self.longest)
+    }
+
+    /// The pause that follows this one, if the lookup fails again.
+    fn slower(self, pause: Duration) -> Duration {
+        (pause * 2).min(self.longest_retry)
+    }
+}
 
 /// Keeps backends behind names filled, until it is dropped.
 pub struct Resolver {
@@ -49,7 +72,7 @@ impl Resolver {
     /// # Errors
     /// When no thread can be started.
     pub fn start() -> io::Result<Self> {
-        Self::start_with(|| {
+        Self::start_with(PACE, || {
             TokioResolver::builder_tokio().unwrap_or_else(|error| {
                 // Never someone else's name servers in their place: names of a cluster are nobody's business.
                 tracing::warn!(%error, "no name servers: names other than those in the hosts file will not resolve");
@@ -59,13 +82,14 @@ impl Resolver {
     }
 
     fn start_with(
+        pace: Pace,
         servers: impl FnOnce() -> ResolverBuilder<TokioConnectionProvider> + Send + 'static,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, receiver) = watch::channel(Weak::new());
         let thread = thread::Builder::new().name("dns".into()).spawn(move || {
             crate::limits::block_signals();
-            let resolve = Rc::new(Lookups::new(servers()));
+            let resolve = Rc::new(Lookups::new(pace, servers()));
             LocalSet::new().block_on(&runtime, walk_each(receiver, resolve));
         })?;
         Ok(Self {
@@ -185,7 +209,7 @@ async fn keep_filled(
     answer: Rc<RefCell<Option<Box<[Endpoint]>>>>,
     lookups: Rc<Lookups>,
 ) {
-    let mut pause = SHORTEST;
+    let mut pause = lookups.pace.shortest;
     loop {
         let found = lookups.find(&target).await;
         let Some(cell) = cell.upgrade() else { return };
@@ -193,13 +217,13 @@ async fn keep_filled(
             Ok((list, again)) => {
                 publish(&cell.endpoints, &target, &list);
                 *answer.borrow_mut() = Some(list);
-                pause = SHORTEST;
+                pause = lookups.pace.shortest;
                 again
             }
             Err(error) => {
                 tracing::warn!(name = %target.name, backend = %cell.key, %error, "a name does not resolve; the last answer stays");
                 let again = Instant::now() + pause;
-                pause = (pause * 2).min(LONGEST_RETRY);
+                pause = lookups.pace.slower(pause);
                 Some(again)
             }
         };
@@ -227,19 +251,21 @@ fn publish(cell: &ArcSwap<Endpoints>, target: &DnsTarget, list: &[Endpoint]) {
 
 /// Looks names up, a bounded number at a time.
 struct Lookups {
+    pace: Pace,
     resolver: TokioResolver,
     permits: Semaphore,
 }
 
 impl Lookups {
-    fn new(mut builder: ResolverBuilder<TokioConnectionProvider>) -> Self {
+    fn new(pace: Pace, mut builder: ResolverBuilder<TokioConnectionProvider>) -> Self {
         let options = builder.options_mut();
         options.cache_size = CACHED_NAMES;
-        options.positive_min_ttl = Some(SHORTEST);
-        options.positive_max_ttl = Some(LONGEST);
+        options.positive_min_ttl = Some(pace.shortest);
+        options.positive_max_ttl = Some(pace.longest);
         options.negative_min_ttl = Some(Duration::ZERO);
-        options.negative_max_ttl = Some(SHORTEST);
+        options.negative_max_ttl = Some(pace.shortest);
         Self {
+            pace,
             resolver: builder.build(),
             permits: Semaphore::new(LOOKUPS),
         }
@@ -254,11 +280,8 @@ impl Lookups {
         let _permit = self.permits.acquire().await;
         let answer = self.resolver.lookup_ip(complete(&target.name)).await?;
         let valid = Instant::from_std(answer.valid_until());
-        let now = Instant::now();
-        Ok((
-            endpoints(answer.iter(), target),
-            Some(valid.clamp(now + SHORTEST, now + LONGEST)),
-        ))
+        let again = self.pace.again(valid, Instant::now());
+        Ok((endpoints(answer.iter(), target), Some(again)))
     }
 }
 
@@ -300,3 +323,6 @@ fn endpoints(addresses: impl Iterator<Item = IpAddr>, target: &DnsTarget) -> Box
     list.dedup();
     list.into()
 }
+
+#[cfg(test)]
+mod tests;
