@@ -122,7 +122,12 @@ def test_what_kubectl_keeps_for_itself_is_dropped() -> None:
 
 def test_the_same_types_are_read_from_json() -> None:
     raw = ingress()
-    raw["metadata"] |= {"uid": "u-1", "namespace": "n", "creationTimestamp": "2026-01-02T00:00:00Z", "managedFields": []}
+    raw["metadata"] |= {
+        "uid": "u-1",
+        "namespace": "n",
+        "creationTimestamp": "2026-01-02T00:00:00Z",
+        "managedFields": [],
+    }
     raw["status"] = {"loadBalancer": {}}
     raw["future"] = 1
     decoded = decode_json(msgspec.json.encode(raw))

@@ -8,7 +8,6 @@ import pytest
 
 from fastingress.objects import decode
 from tests.unit.objects.documents import (
-    ORIGIN,
     accepted,
     backend,
     endpoint_slice,
@@ -284,7 +283,12 @@ def test_a_retired_or_misspelt_version_is_a_problem_that_helps(kind: str, versio
 
 @pytest.mark.parametrize(
     ("kind", "version"),
-    [("Pod", "v1"), ("Deployment", "apps/v1"), ("Service", "serving.knative.dev/v1"), ("Ingress", "config.openshift.io/v1")],
+    [
+        ("Pod", "v1"),
+        ("Deployment", "apps/v1"),
+        ("Service", "serving.knative.dev/v1"),
+        ("Ingress", "config.openshift.io/v1"),
+    ],
 )
 def test_other_kinds_are_passed_over_quietly(kind: str, version: str) -> None:
     assert take({"apiVersion": version, "kind": kind, "spec": 5}) == (None, [])

@@ -75,6 +75,9 @@ class World:
         while not condition():
             await self.next()
 
+    async def until_host(self, name: str, host: str) -> None:
+        await self.until(lambda: self.hosts().get(name) == host)
+
     def hosts(self) -> dict[str, str]:
         """Host by name of the Ingress."""
         return {

@@ -39,7 +39,25 @@ def test_what_only_looks_like_a_separator_is_content() -> None:
     assert chunk.line == 1
 
 
-LINES = st.sampled_from(["---", "--- # c", "...", "a: 1", "b: [x,", " y]", "# c", "", "c: |", "  ---", "  text", "'q", " q'"])
+LINES = st.sampled_from(
+    [
+        "---",
+        "--- # c",
+        "...",
+        "a: 1",
+        "b: [x,",
+        " y]",
+        "# c",
+        "",
+        "c: |",
+        "  ---",
+        "  text",
+        "'q",
+        " q'",
+        "---#x",
+        "---\r",
+    ]
+)
 
 
 @settings(max_examples=500, deadline=None)

@@ -30,9 +30,7 @@ SERVICE_NAMES = st.sampled_from(["", "web", "api"])
 
 def slice_of(namespace: str, name: str, service: str, address_type: Any = "IPv4") -> EndpointSlice:
     labels = {"kubernetes.io/service-name": service} if service else {}
-    return EndpointSlice(
-        metadata=ObjectMeta(name=name, namespace=namespace, labels=labels), address_type=address_type
-    )
+    return EndpointSlice(metadata=ObjectMeta(name=name, namespace=namespace, labels=labels), address_type=address_type)
 
 
 def service(namespace: str, name: str, external: str = "") -> Service:

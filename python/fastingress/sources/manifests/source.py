@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from fastingress.problems import Origin, Problem
 from fastingress.sources.manifests.batch import Batch
@@ -58,7 +58,7 @@ class ManifestSource:
         problems |= {path: [problem] for path, problem in self._folder_problems.items()}
         return Batch(changes, problems, self._take_parsed())
 
-    async def watch(self) -> AsyncIterator[Batch]:
+    async def watch(self) -> AsyncGenerator[Batch, None]:
         """What changed since the last batch, for ever; the first one is all there is unless a scan went before.
 
         Raises ManifestPathError for a path that is not there at the start. The first batch may be empty.

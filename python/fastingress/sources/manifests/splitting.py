@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _SEPARATOR = re.compile(r"^(?:---|\.\.\.)(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_PREAMBLE = re.compile(r"(?:(?:---|\.\.\.)?[ \t]*(?:#[^\n]*)?\r?\n|%(?:YAML|TAG)[^\n]*\n)*(?:[ \t]*(?:#[^\n]*)?\Z)?")
+_NOTHING = r"(?:(?:---|\.\.\.)(?:[ \t]+#[^\n]*|[ \t]*)|[ \t]*(?:#[^\n]*)?)\r?"
+_PREAMBLE = re.compile(rf"(?:{_NOTHING}\n|%(?:YAML|TAG)[^\n]*\n)*(?:{_NOTHING}\Z)?")
 
 
 class Chunk(NamedTuple):
@@ -38,5 +39,5 @@ def _chunk(text: str, line: int) -> Iterator[Chunk]:
     preamble = _PREAMBLE.match(text)
     skipped = preamble.end() if preamble else 0
     content = text[skipped:]
-    if content and content.strip() not in ("---", "..."):
+    if content:
         yield Chunk(content, line + text.count("\n", 0, skipped))
