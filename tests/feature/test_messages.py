@@ -79,9 +79,9 @@ def test_http_1_0_never_sees_chunks(serve: Serve, backends: Backends) -> None:
     assert answer.body == b"hello"
 
 
-@pytest.mark.parametrize("status", [200, 204, 304])
-def test_head_and_bodiless_statuses_have_no_body(serve: Serve, backends: Backends, status: int) -> None:
-    gateway = serving(serve, backends, f"HTTP/1.1 {status} Fine\r\nContent-Length: 5\r\n\r\n".encode())
+@pytest.mark.parametrize(("status", "length"), [(200, 5), (204, 0), (304, 5)])
+def test_head_and_bodiless_statuses_have_no_body(serve: Serve, backends: Backends, status: int, length: int) -> None:
+    gateway = serving(serve, backends, f"HTTP/1.1 {status} Fine\r\nContent-Length: {length}\r\n\r\n".encode())
     with gateway.connect() as client:
         for _ in range(2):
             answer = client.send(request_bytes("HEAD")).response("HEAD")

@@ -24,12 +24,16 @@ def test_a_host_with_a_certificate_redirects_plain_requests(
     assert gateway.get_tls(authority.trusting(), "/a", host=HOST).text == "web"
 
 
-def test_one_trailing_slash_goes_as_in_ingress_nginx(serve: Serve, backends: Backends) -> None:
+@pytest.mark.parametrize(("compat", "target"), [("strict", "/a/"), ("ingress-nginx", "/a")])
+def test_a_trailing_slash_goes_only_where_ingress_nginx_is_followed(
+    serve: Serve, backends: Backends, compat: str, target: str
+) -> None:
     gateway = serve(
         service("web", backends("web")),
         ingress("web", Rule("web", host=HOST), annotations={"force-ssl-redirect": "true"}),
+        compat=compat,
     )
-    assert gateway.get("/a/", host=HOST).header("location") == f"https://{HOST}/a"
+    assert gateway.get("/a/", host=HOST).header("location") == f"https://{HOST}{target}"
 
 
 @pytest.mark.parametrize(
