@@ -6,9 +6,8 @@ shape of its items.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import islice
-from typing import Any, Optional
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
 
 Shape = Optional[Mapping[str, "Shape"]]  # noqa: UP045 # evaluated at run time, and recursive
 
@@ -76,19 +75,34 @@ _SHAPES: dict[str, dict[str, Shape]] = {
 
 
 def unknown_fields(raw: Mapping[str, Any], kind: str, most: int) -> list[str]:
-    """The paths of up to `most` fields that the API does not know, in the order of the document."""
-    return list(islice(_unknown(raw, _SHAPES[kind], ""), most))
+    """The paths of up to `most` fields that the API does not know: outer ones before the inner ones."""
+    found: list[str] = []
+    _collect(raw, _KNOWN[kind], "", found)
+    return found[:most]
 
 
-def _unknown(value: Any, shape: Mapping[str, Shape], path: str) -> Iterator[str]:
-    if isinstance(value, list):
+class _Known(NamedTuple):
+    """A shape, made ready for looking at tens of thousands of objects."""
+
+    names: frozenset[str]
+    inner: tuple[tuple[str, _Known], ...]
+
+
+def _known(shape: Mapping[str, Shape]) -> _Known:
+    inner = tuple((name, _known(value)) for name, value in shape.items() if value is not None)
+    return _Known(frozenset(shape), inner)
+
+
+_KNOWN = {kind: _known(shape) for kind, shape in _SHAPES.items()}
+
+
+def _collect(value: Any, known: _Known, path: str, found: list[str]) -> None:
+    if isinstance(value, dict):
+        if not known.names.issuperset(value):
+            found.extend(f"{path}{name}" for name in value if name not in known.names)
+        for name, inner in known.inner:
+            if name in value:
+                _collect(value[name], inner, f"{path}{name}.", found)
+    elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _unknown(item, shape, f"{path}[{index}]")
-        return
-    if not isinstance(value, Mapping):
-        return
-    for name, item in value.items():
-        if name not in shape:
-            yield f"{path}.{name}" if path else str(name)
-        elif item.__class__ in (dict, list) and (inner := shape[name]) is not None:
-            yield from _unknown(item, inner, f"{path}.{name}" if path else name)
+            _collect(item, known, f"{path[:-1]}[{index}].", found)

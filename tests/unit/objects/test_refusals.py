@@ -308,9 +308,9 @@ def test_unknown_fields_are_warnings_with_their_path() -> None:
     decoded = take(raw)
     assert decoded.object is not None
     assert [(problem.code, problem.severity, problem.message) for problem in decoded.problems] == [
-        ("UnknownField", "warning", f"{PATH}.backend.serviceName: unknown field, ignored"),
-        ("UnknownField", "warning", "spec.ingressClass: unknown field, ignored"),
         ("UnknownField", "warning", "specs: unknown field, ignored"),
+        ("UnknownField", "warning", "spec.ingressClass: unknown field, ignored"),
+        ("UnknownField", "warning", f"{PATH}.backend.serviceName: unknown field, ignored"),
     ]
     assert {str(problem.object) for problem in decoded.problems} == {"Ingress default/shop"}
 
