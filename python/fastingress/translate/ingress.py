@@ -63,7 +63,7 @@ class _Work:
         self._reading = reading
         self._compat = options.compat
         self._namespace = ingress.metadata.namespace
-        self._policy = _policy(ingress, reading, options)
+        self._policy = _policy(reading, options)
         self._use_regex = reading.values.get(USE_REGEX) or False
         self._certificates = HostCertificates(ingress, options.default_ssl_certificate)
         self._refers: set[Key] = set()
@@ -167,18 +167,10 @@ class _Work:
         return key
 
 
-def _policy(ingress: Ingress, reading: Reading, options: Options) -> Policy:
-    if reading.closed:
-        return Policy(access_log=reading.policy.access_log)
+def _policy(reading: Reading, options: Options) -> Policy:
     policy = reading.policy
+    if reading.closed:
+        return Policy(access_log=policy.access_log)
     if policy.x_forwarded_prefix and not policy.rewrite and options.compat == "ingress-nginx":
-        policy = msgspec.structs.replace(policy, x_forwarded_prefix=None)
-    if policy.rewrite is not None and _rewrites_nothing(ingress, policy.rewrite):
-        policy = msgspec.structs.replace(policy, rewrite=None)
+        return msgspec.structs.replace(policy, x_forwarded_prefix=None)
     return policy
-
-
-def _rewrites_nothing(ingress: Ingress, target: str) -> bool:
-    """As in ingress-nginx, a path that is its own rewrite target is not rewritten."""
-    rules = ingress.spec.rules
-    return bool(rules) and all(path.path == target for rule in rules for path in (rule.http.paths if rule.http else ()))

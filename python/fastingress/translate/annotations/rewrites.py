@@ -8,7 +8,7 @@ from fastingress.translate.annotations.values import BOOLEAN, HOST_AND_PORT, PAT
 REWRITE_TARGET = Annotation(
     "rewrite-target",
     REWRITE,
-    "Replace the path; `$1`, `$2` are the captures of the path's regular expression.",
+    "Replace the path; `$1`, `$2` are the captures of the path's regular expression. A full URL redirects there (302).",
     risk="medium",
     policy="rewrite",
 )

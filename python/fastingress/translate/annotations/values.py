@@ -15,6 +15,7 @@ _DURATION = re.compile(r"(?:\d{1,12}(?:ms|[smhdw])\s*)*(?:\d{1,12})?")
 _DURATION_PART = re.compile(r"(\d+)(ms|[smhdw])?")
 _UNIT_MS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_URL_TEMPLATE = re.compile(r"https?://[^/?#$\s]")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LONGEST_HOST = 253
 _MAX_U32 = (1 << 32) - 1
@@ -93,12 +94,10 @@ def _path(text: str) -> str:
 
 def _rewrite(text: str) -> str:
     target = plain_text(text.strip())
-    if target.startswith(("http://", "https://")):
-        raise ValueError("is a URL, not a path; for a redirect use temporal-redirect")
-    if not target.startswith(("/", "$")):
-        raise ValueError("begins neither with / nor with a capture such as $1")
-    if " " in target:
-        raise ValueError("has a space in it")
+    if not target.startswith(("/", "$")) and not _URL_TEMPLATE.match(target):
+        raise ValueError("begins neither with / nor with a capture such as $1, and is no http or https URL")
+    if " " in target or "\\" in target:
+        raise ValueError("has characters that a path cannot have")
     if re.search(r"\$(?!\d)", target):
         raise ValueError("only captures such as $1 are known, no other variables")
     return target
