@@ -24,6 +24,7 @@ from fastingress.problems import ObjectRef, Origin, Problem
 KINDS: dict[str, type[Object]] = {
     kind.kind: kind for kind in (Ingress, IngressClass, Service, EndpointSlice, Endpoints, Secret, ConfigMap)
 }
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(target) for name, target in KINDS.items()}
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_NAMED = 10
 """How many faults of one object a message lists, and how many of its unknown fields become warnings."""
@@ -55,15 +56,25 @@ def decode(raw: Mapping[str, Any], origin: Origin | None, *, place: str = "") ->
     return _typed(raw, target, origin, place)
 
 
-def decode_json(data: bytes) -> Decoded:
-    """One object of a cluster from its JSON."""
+def decode_json(data: bytes | msgspec.Raw, kind: str | None = None) -> Decoded:
+    """One object of a cluster from its JSON.
+
+    With a `kind` the JSON need not state kind and version, as the items of a list do not, and goes straight into the
+    type of that kind.
+    """
+    target = KINDS.get(kind) if kind else None
+    try:
+        if target is not None:
+            return Decoded(_with_defaults(_DECODERS[target.kind].decode(data), None, ""), [])
+    except (msgspec.DecodeError, FieldError):
+        pass  # the way of plain data below knows nulls, and what to say
     try:
         raw = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         return Decoded(None, [Problem("InvalidObject", "error", None, f"not JSON: {error}")])
     if not isinstance(raw, dict):
         return Decoded(None, [Problem("InvalidObject", "error", None, "not an object")])
-    return decode(raw, None)
+    return decode(raw, None) if target is None else _typed({"kind": kind, **raw}, target, None, "")
 
 
 def items_of(raw: Mapping[str, Any]) -> list[Any] | None:

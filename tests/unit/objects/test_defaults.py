@@ -138,6 +138,21 @@ def test_the_same_types_are_read_from_json() -> None:
     assert decoded.object.age == "02026-01-02T00:00:00Z/n/shop"
 
 
+def test_items_of_a_list_need_not_state_their_kind() -> None:
+    item = msgspec.Raw(b'{"metadata": {"name": "web-1", "namespace": "n"}, "addressType": "IPv4", "endpoints": null}')
+    decoded = decode_json(item, "EndpointSlice")
+    assert decoded.problems == []
+    assert decoded.object is not None
+    assert decoded.object.key == ObjectKey("EndpointSlice", "n", "web-1")
+    bare = b'{"metadata": {"name": "web", "namespace": "n", "labels": {}}, "spec": {"ports": [{"port": 80}]}}'
+    service_object = decode_json(bare, "Service").object
+    assert service_object is not None
+    assert service_object.metadata.uid == "manifest/Service/n/web"
+    (problem,) = decode_json(b'{"metadata": {"name": "web"}, "spec": {"ports": 5}}', "Service").problems
+    assert problem.message == "spec.ports: Invalid type: expected list, got integer"
+    assert str(problem.object) == "Service default/web"
+
+
 def test_json_that_is_not_an_object_is_a_problem() -> None:
     for data in (b"{", b"[]", b"1"):
         decoded = decode_json(data)

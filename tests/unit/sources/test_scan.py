@@ -133,6 +133,21 @@ def test_files_that_cannot_be_read_are_problems(tmp_path: Path) -> None:
     ]
 
 
+def test_names_that_are_not_text_are_problems(tmp_path: Path) -> None:
+    for name in (b"\xff.yaml", b"\xfe"):
+        path = os.fsencode(tmp_path) + b"/" + name
+        if name.endswith(b".yaml"):
+            Path(os.fsdecode(path)).write_text(ingress("a"))
+        else:
+            Path(os.fsdecode(path)).mkdir()
+    (tmp_path / "é.yaml").write_text(ingress("b"))
+    world = scanned(tmp_path)
+    assert list(world.hosts()) == ["b"]
+    assert [problem.code for problem in world.all_problems()] == ["UnreadablePath", "UnreadablePath"]
+    assert "\\udcff.yaml" in str(world.all_problems())
+    assert all(str(problem).encode() for problem in world.all_problems())
+
+
 def test_a_mounted_config_map_is_read_once(tmp_path: Path) -> None:
     stamp = tmp_path / "..2026_01_01"
     stamp.mkdir()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from asyncinotify import Event, Mask
+from asyncinotify import Event, Inotify, Mask, Watch
 
 from fastingress.problems import Origin
 from fastingress.sources.manifests import ManifestPathError, ManifestSource, reading
@@ -68,6 +69,44 @@ def test_a_file_that_is_open_for_writing_is_left_alone_by_a_walk_too(tmp_path: P
             await world.until(lambda: "b" in world.hosts())
             assert "a" in world.hosts()
         await world.until(lambda: "a" not in world.hosts())
+
+    watching(tmp_path, scenario)
+
+
+def test_a_file_that_is_open_for_writing_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    file = path.open("w")
+    file.write(ingress("a"))
+    file.flush()
+
+    async def scenario(world: World) -> None:
+        assert (world.hosts(), world.codes()) == ({}, ["BeingWritten"])
+        file.write("---\n" + ingress("b"))
+        file.close()
+        await world.until(lambda: sorted(world.hosts()) == ["a", "b"] and world.codes() == [])
+
+    watching(tmp_path, scenario)
+
+
+def test_a_folder_that_cannot_be_watched_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.yaml").write_text(ingress("a"))
+    add_watch = Inotify.add_watch
+
+    def stingy(self: Inotify, path: str, mask: Mask) -> Watch:
+        if path.endswith("deep"):
+            raise OSError(errno.ENOSPC, "no space")
+        return add_watch(self, path, mask)
+
+    monkeypatch.setattr(Inotify, "add_watch", stingy)
+
+    async def scenario(world: World) -> None:
+        assert (world.hosts(), world.codes()) == ({"a": "a"}, ["UnwatchedFolder"])
+        (problem,) = world.all_problems()
+        assert "fs.inotify.max_user_watches" in problem.message
+        monkeypatch.setattr(Inotify, "add_watch", add_watch)
+        (tmp_path / "other").mkdir()
+        await world.until(lambda: world.codes() == [])
 
     watching(tmp_path, scenario)
 

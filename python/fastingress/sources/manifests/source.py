@@ -43,6 +43,8 @@ class ManifestSource:
         self._roots: list[Root] = []
         self._gone: dict[str, float] = {}
         self._folder_problems: dict[str, Problem] = {}
+        self._waiting: set[str] = set()
+        """Files that are open for writing, and are read when they are closed."""
         self._parsed = 0
 
     def scan(self) -> Batch:
@@ -77,7 +79,9 @@ class ManifestSource:
         folders_before = dict(self._folder_problems)
         if dirty is None or dirty.everything:
             self._look(watcher)
-        if dirty is not None:
+        if dirty is None:
+            self._tell_waiting()
+        else:
             for path in sorted(dirty.files):
                 self._read(path, watcher)
         self._expire()
@@ -106,7 +110,7 @@ class ManifestSource:
     def _look_below(self, root: Root, seen: set[str], watcher: Watcher | None) -> None:
         for item in walk(root, watcher.add_folder if watcher else _no_watch):
             if isinstance(item, Denied):
-                self._note_folder(item.path, "UnreadableFolder", f"the folder cannot be read: {item.reason}")
+                self._note_folder(item.path, "UnreadablePath", f"cannot be read: {item.reason}")
             else:
                 seen.add(item.path)
                 self._meet(item, watcher)
@@ -133,8 +137,10 @@ class ManifestSource:
             self._leave(path)
             return
         self._return(path)
+        self._waiting.discard(path)
         if isinstance(outcome, BeingWritten):
             self._signatures.pop(path, None)
+            self._waiting.add(path)
         elif isinstance(outcome, Unreadable):
             problem = Problem("UnreadableFile", "error", None, f"cannot be read: {outcome.reason}", Origin(path, 1, 0))
             self._catalog.failed(path, problem)
@@ -148,6 +154,13 @@ class ManifestSource:
         self._signatures[path] = outcome.signature
         if before is None or content.placed is not before.placed or self._catalog.has_trouble(path):
             self._catalog.read(path, content)
+
+    def _tell_waiting(self) -> None:
+        """At the start a file that is being written has nothing that could stand in for it."""
+        for path in self._waiting:
+            if self._catalog.content(path) is None:
+                message = "is open for writing by another process; it is read as soon as that one closes it"
+                self._catalog.failed(path, Problem("BeingWritten", "warning", None, message, Origin(path, 1, 0)))
 
     def _leave(self, path: str) -> None:
         if self._catalog.leave(path):
@@ -166,6 +179,7 @@ class ManifestSource:
         self._catalog.forget(path)
         self._signatures.pop(path, None)
         self._gone.pop(path, None)
+        self._waiting.discard(path)
 
     def _take_parsed(self) -> int:
         parsed, self._parsed = self._parsed, 0

@@ -36,7 +36,7 @@ class File(NamedTuple):
 
 
 class Denied(NamedTuple):
-    """A folder that cannot be listed."""
+    """A folder that cannot be listed, or anything that cannot even be named."""
 
     path: str
     reason: str
@@ -74,7 +74,12 @@ def _check_readable(path: str) -> None:
 
 def is_manifest_name(name: str) -> bool:
     """Whether a file of that name in a folder is read."""
-    return not name.startswith(".") and name.lower().endswith(_SUFFIXES)
+    return not name.startswith(".") and name.lower().endswith(_SUFFIXES) and _is_text(name)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: others could not be shown, nor sent to the data plane as part of an age."""
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def walk(root: Root, on_folder: Callable[[str], None]) -> Iterator[File | Denied]:
@@ -118,6 +123,9 @@ def _walk_folder(
         return
     for entry in entries:
         if entry.name.startswith("."):
+            continue
+        if not _is_text(entry.name):
+            yield Denied(entry.path.encode("utf-8", "backslashreplace").decode(), "its name is not UTF-8")
             continue
         try:
             status = entry.stat()
