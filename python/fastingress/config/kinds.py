@@ -105,7 +105,7 @@ def _address(value: Any) -> str:
 
 def _network(value: Any) -> str:
     try:
-        return str(ipaddress.ip_network(str(value)))
+        return str(ipaddress.ip_network(str(value).strip(), strict=False))
     except ValueError:
         raise ValueError(f"{value!r} is not a network such as 10.0.0.0/8") from None
 

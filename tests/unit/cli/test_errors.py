@@ -1,0 +1,103 @@
+"""A wrong command line is one line that names what is wrong, and a status."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.commands import run
+
+FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin-port", "0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--bogus"], "--bogus"),
+        (["fly"], "fly"),
+        ([], "--manifests"),
+        (["routes"], "--manifests"),
+        (["--manifests", "/does/not/exist"], "/does/not/exist"),
+        (["check", "/does/not/exist"], "/does/not/exist"),
+        (["--manifests", "manifests", "--http-port", "many"], "--http-port: 'many'"),
+        (["--manifests", "manifests", "--http-port", "65536"], "--http-port"),
+        (["--manifests", "manifests", "--bind", "localhost"], "--bind: 'localhost'"),
+        (["--manifests", "manifests", "--drain-timeout", "soon"], "--drain-timeout: 'soon'"),
+        (["--manifests", "manifests", "--connect-timeout", "0"], "--connect-timeout"),
+        (["--manifests", "manifests", "--body-limit", "-1"], "--body-limit"),
+        (["--manifests", "manifests", "--access-log", "xml"], "--access-log: 'xml' is not one of json, text, off"),
+        (["--manifests", "manifests", "--metrics-per-ingress=maybe"], "--metrics-per-ingress: 'maybe'"),
+        (["--manifests", "manifests", "--trusted-proxies", "everyone"], "--trusted-proxies: 'everyone'"),
+        (["--manifests", "manifests", "--default-backend-service", "web"], "--default-backend-service: 'web'"),
+        (["--manifests", "manifests", "--ssl-ciphers", "ROT13", *FREE], "--ssl-ciphers"),
+        (["--http-port", "1", "routes", "manifests"], "--http-port goes after the command"),
+        (["explain", "ftp://shop.example.com/", "--manifests", "manifests"], "neither http nor https"),
+        (["explain", "http://shop.example.com/%00", "--manifests", "manifests"], "is refused"),
+        (["explain", "http://x/", "-H", "no colon", "--manifests", "manifests"], "--header: 'no colon'"),
+        (["routes", "manifests", "--output", "xml"], "--output: 'xml'"),
+        (["routes", "manifests", "--admin", "http://127.0.0.1:1"], "--admin"),
+        (["routes", "--admin", "ftp://127.0.0.1"], "--admin"),
+    ],
+)
+def test_wrong_use_is_one_line_and_status_2(arguments: list[str], says: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert says in done.stderr
+    assert done.stderr.startswith("fastingress: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_variable_is_refused_by_its_own_name() -> None:
+    done = run("--manifests", "manifests", environment={"FASTINGRESS_HTTP_PORT": "many"})
+    assert done.returncode == 2
+    assert "FASTINGRESS_HTTP_PORT: 'many' is not a port" in done.stderr
+
+
+def test_a_port_in_use_names_flag_and_address_and_is_status_1() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run("--manifests", "manifests", *FREE, "--http-port", str(port))
+    assert done.returncode == 1
+    assert f"fastingress: cannot listen on 127.0.0.1:{port} (--http-port): Address already in use\n" == done.stderr
+
+
+def test_a_gateway_that_is_not_there_is_status_1() -> None:
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        done = run("routes", "--admin", f"http://127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert f"--admin: http://127.0.0.1:{port} cannot be asked" in done.stderr
+
+
+def test_an_unreadable_file_is_a_problem_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_bytes(b"kind: Ingress\n  bad: [indent\n")
+    (tmp_path / "shop.yaml").write_text(
+        (Path(__file__).parent / "golden/manifests/shop.yaml").read_text("utf-8"), "utf-8"
+    )
+    done = run("routes", str(tmp_path))
+    assert (done.returncode, done.stdout.count("default/shop")) == (0, 3)
+    done = run("check", str(tmp_path))
+    assert done.returncode == 1
+    assert f"{tmp_path}/broken.yaml" in done.stdout
+
+
+def test_help_states_defaults_and_variables_of_every_option() -> None:
+    from fastingress.config import FLAGS
+
+    for arguments in (["--help"], ["run", "--help"]):
+        text = " ".join(run(*arguments).stdout.split())
+        for flag in FLAGS.values():
+            assert flag.option in text
+            assert f"Default: {flag.shown_default}. Variable: {flag.variable}." in text
+
+
+def test_the_version() -> None:
+    import fastingress
+
+    assert run("--version").stdout == f"fastingress {fastingress.__version__}\n"
