@@ -348,4 +348,27 @@ mod tests {
         assert!(slab.chunks.iter().all(|chunk| chunk.get().is_none()));
         assert!(size_of::<Slot>() <= 1024, "{}", size_of::<Slot>());
     }
+
+    #[test]
+    fn reading_while_a_worker_counts_loses_nothing() {
+        const REQUESTS: u64 = 50_000;
+        let slab = Slab::new(10);
+        let (a, b) = (ingress("a", 0), ingress("b", 1));
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let records = [record(Some(route(&a)), 200), record(Some(route(&b)), 200)];
+                for at in 0..REQUESTS {
+                    slab.record(&records[at as usize % 2]);
+                }
+            });
+            let mut before = 0;
+            while !worker.is_finished() {
+                let now = requests(&slab).iter().map(|(_, count)| count).sum();
+                assert!(before <= now && now <= REQUESTS, "{before} {now}");
+                before = now;
+            }
+        });
+        let half = REQUESTS / 2;
+        assert_eq!(requests(&slab), [("shop/a".into(), half), ("shop/b".into(), half)]);
+    }
 }

@@ -374,3 +374,24 @@ fn our_order_of_ciphers_counts() {
         "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
     );
 }
+
+#[test]
+fn choosing_a_certificate_waits_for_no_change_and_never_finds_a_gap() {
+    let server = Server::new();
+    let resolver = Resolver::new(server.table.clone(), server.certificates.clone());
+    let fallback = resolver.certificate_for(None);
+    let versions = [for_names(&["a.example"]), for_names(&["a.example", "b.example"])];
+    std::thread::scope(|scope| {
+        let changing = scope.spawn(|| {
+            for turn in 0..500 {
+                server.put("ns/a", versions[turn % 2].clone());
+            }
+        });
+        while !changing.is_finished() {
+            assert!(!Arc::ptr_eq(&resolver.certificate_for(Some("a.example")), &fallback));
+        }
+    });
+    server.certificates.while_changing(|| {
+        assert!(!Arc::ptr_eq(&resolver.certificate_for(Some("a.example")), &fallback));
+    });
+}

@@ -190,6 +190,13 @@ impl Certificates {
         &self.fallback
     }
 
+    /// Runs something at the moment that a change is under way.
+    #[cfg(test)]
+    pub(super) fn while_changing(&self, run: impl FnOnce()) {
+        let _changing = self.lock();
+        run();
+    }
+
     fn shard_of(&self, key: &str) -> usize {
         self.hasher.hash_one(key) as usize % SHARDS
     }
