@@ -38,6 +38,14 @@ mod tests {
 
     const HEAD: &str = "GET / HTTP/1.1\nHost: shop.example\n\n";
 
+    /// Allowed, denied, who asks, and what they are told.
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static str,
+        Option<&'static str>,
+    );
+
     fn networks(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|text| text.parse().expect("a network")).collect()
     }
@@ -45,7 +53,7 @@ mod tests {
     #[test]
     fn denied_before_allowed() {
         let (denied, not_allowed) = ("403 source_denied", "403 source_not_allowed");
-        let cases: [(&[&str], &[&str], &'static str, Option<&str>); 14] = [
+        let cases: [Case; 14] = [
             (&[], &[], "192.0.2.7:1", None),
             (&["192.0.2.0/24"], &[], "192.0.2.7:1", None),
             (&["192.0.2.7/32"], &[], "192.0.2.7:1", None),

@@ -42,7 +42,7 @@ impl Scene {
             .into_iter()
             .find(|(other, _)| *other == name)
             .expect("a step of this name");
-        self.play(head, |head, exchange, scratch| step(head, exchange, scratch))
+        self.play(head, step)
     }
 
     /// Through all steps.
