@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A gateway. Its ports are bound when it is made; it accepts from `serve` on. Any thread may use it.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "fastingress._core")]
 pub struct Gateway {
     owner: Owner,
     /// Dropped only in the process it was made in: elsewhere its threads do not exist and could not be joined.

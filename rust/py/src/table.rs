@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A compiled table. Any thread may use it; applies are done one at a time.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "fastingress._core")]
 pub struct Table {
     owner: Owner,
     compiler: Mutex<Compiler>,

@@ -58,7 +58,7 @@ class FakeCore:
         if self.refuse:
             raise self.refuse.pop(0)
         change = decode_change_set(change_set)
-        upserts = {(kind, name): blob for kind, name, blob in change.upserts}
+        upserts: dict[Key, bytes] = {(kind, name): blob for kind, name, blob in change.upserts}
         if change.full:
             self.state = {}
         self.state.update(upserts)

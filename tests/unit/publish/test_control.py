@@ -1,0 +1,112 @@
+"""The control loop: what of a batch is published, and what a defect does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterable
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from fastingress.control import Control
+from fastingress.model import decode_change_set, encode_change_set
+from fastingress.objects import Service
+from fastingress.objects.base import ObjectMeta
+from fastingress.problems import Problem
+from fastingress.publish import ProblemBook
+from fastingress.store import Change, Dependency, Upsert, View
+from fastingress.translate import Delta, Options, Translator
+from tests.unit.publish.virtual import run
+
+
+class Batch(Struct):
+    changes: list[Change] = []
+    problems: dict[str, list[Problem]] = {}
+
+
+class Failing(Translator):
+    """Fails as often as it is told to, and notes what it was asked to redo."""
+
+    def __init__(self) -> None:
+        super().__init__(Options())
+        self.failures = 0
+        self.asked: list[set[Dependency] | None] = []
+
+    def update_paged(self, view: View, hit: Iterable[Dependency] | None) -> Generator[None, None, Delta]:
+        self.asked.append(None if hit is None else set(hit))
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("a defect")
+        return (yield from super().update_paged(view, hit))
+
+
+def service(port: str) -> Upsert:
+    return Upsert(Service(metadata=ObjectMeta(name="web", namespace="default", annotations={"port": port})))
+
+
+def problem(message: str) -> Problem:
+    return Problem("Wrong", "error", None, message)
+
+
+async def stream(*batches: Batch) -> AsyncIterator[Batch]:
+    for batch in batches:
+        yield batch
+
+
+def codes(control: Control) -> list[str]:
+    return [one.code for one in control.book.problems()]
+
+
+def test_the_first_batch_is_published_even_if_it_is_empty_and_later_ones_only_if_they_matter() -> None:
+    translator = Failing()
+    control = Control(translator, ProblemBook())
+    first = control.take(Batch())
+    assert first is not None
+    assert decode_change_set(encode_change_set(first.upserts, (), True)).upserts  # the settings
+    assert control.take(Batch()) is None
+    assert control.take(Batch([service("1")])) is not None
+    assert control.take(Batch([service("1")])) is None
+    assert translator.asked[0] is None
+    assert translator.asked[1:] == [{Dependency("Service", "default", "web"), Dependency("Service", "*", "*")}]
+
+
+def test_problems_of_a_source_are_replaced_part_by_part() -> None:
+    control = Control(Failing(), ProblemBook())
+    control.take(Batch(problems={"a.yaml": [problem("a")], "b.yaml": [problem("b")]}))
+    control.take(Batch(problems={"a.yaml": []}))
+    assert [one.message for one in control.book.problems()] == ["b"]
+
+
+def test_a_defect_is_a_problem_and_the_next_pass_starts_from_everything() -> None:
+    async def test() -> None:
+        translator = Failing()
+        control = Control(translator, ProblemBook())
+        published: list[Delta] = []
+        seen: list[list[str]] = []
+
+        async def batches() -> AsyncIterator[Batch]:
+            yield Batch()
+            translator.failures = 1
+            yield Batch([service("1")])
+            seen.append(codes(control))
+            yield Batch([service("2")])
+            seen.append(codes(control))
+
+        await control.follow(batches(), published.append)
+        assert seen == [["InternalError"], []]
+        assert translator.asked[-1] is None
+        assert len(published) == 2
+
+    run(test())
+
+
+def test_a_defect_in_the_first_pass_is_raised() -> None:
+    async def test() -> None:
+        translator = Failing()
+        translator.failures = 1
+        unused: list[Any] = []
+        with pytest.raises(RuntimeError, match="a defect"):
+            await Control(translator, ProblemBook()).follow(stream(Batch()), unused.append)
+        assert unused == []
+
+    run(test())
