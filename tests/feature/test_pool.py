@@ -64,7 +64,7 @@ def test_a_get_is_tried_again_when_the_backend_closes_during_it(serve: Serve, ba
 
     bad, good = backends("bad", close), backends("good")
     gateway = serve(service("web", bad, good), ingress("web", Rule("web")), workers=1)
-    assert [gateway.get("/").text for _ in range(6)] == ["good"] * 6
+    assert [gateway.get("/").text for _ in range(3)] == ["good"] * 3  # so many retries are always within the budget
 
 
 def test_a_backend_that_closed_its_idle_connections_costs_no_post(serve: Serve, backends: Backends) -> None:

@@ -98,7 +98,7 @@ class Served:
 
     def problems(self) -> list[dict[str, Any]]:
         """All that is wrong now."""
-        found: list[dict[str, Any]] = json.loads(self.ask("/problems").body)["problems"]
+        found: list[dict[str, Any]] = json.loads(self.ask("/problems").body)
         return found
 
     def problem(self, code: str) -> dict[str, Any]:

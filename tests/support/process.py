@@ -60,7 +60,7 @@ class Process(Served):
     def _addresses(self) -> tuple[Address, Address, Address]:
         try:
             line = self.errors.line(_READY, while_running=self.child)
-        except AssertionError:
+        except BaseException:
             self.close()
             raise
         places: dict[str, Address] = {}
