@@ -74,9 +74,12 @@ impl Outbox {
     ) -> io::Result<bool> {
         let mut data = data;
         while self.len() + data.len() > 0 {
-            let slices = [IoSlice::new(&self.waiting[self.taken..]), IoSlice::new(data)];
-            let slices = if self.len() == 0 { &slices[1..] } else { &slices[..] };
-            let Poll::Ready(n) = Pin::new(&mut *sink).poll_write_vectored(cx, slices)? else {
+            let waiting = &self.waiting[self.taken..];
+            let written = match (waiting, data) {
+                (only, []) | ([], only) => Pin::new(&mut *sink).poll_write(cx, only),
+                _ => Pin::new(&mut *sink).poll_write_vectored(cx, &[IoSlice::new(waiting), IoSlice::new(data)]),
+            };
+            let Poll::Ready(n) = written? else {
                 self.keep(data, buffers);
                 return Ok(false);
             };
