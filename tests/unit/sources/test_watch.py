@@ -88,6 +88,44 @@ def test_a_file_that_is_open_for_writing_at_the_start_is_waited_for(tmp_path: Pa
     watching(tmp_path, scenario)
 
 
+def test_a_file_that_still_counts_as_open_after_its_close_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(ingress("a"))
+    answers = iter([True, True, True, True])
+    really = reading._open_for_writing
+
+    async def scenario(world: World) -> None:
+        monkeypatch.setattr(reading, "_open_for_writing", lambda handle: next(answers, None) or really(handle))
+        path.write_text(ingress("a", "a2"))
+        await world.until_host("a", "a2")
+        assert next(answers, None) is None
+
+    watching(tmp_path, scenario)
+
+
+def test_a_file_that_goes_while_it_is_written_is_not_waited_for(tmp_path: Path) -> None:
+    source = ManifestSource([tmp_path])
+
+    async def run() -> None:
+        batches = source.watch()
+        world = World(batches)
+        await world.next()
+        with (tmp_path / "a.yaml").open("w") as file:
+            file.write(ingress("a"))
+            file.flush()
+            (tmp_path / "b.yaml").write_text(ingress("b"))
+            await world.until_host("b", "b")
+            (tmp_path / "a.yaml").unlink()
+        (tmp_path / "b.yaml").write_text(ingress("b", "b2"))
+        await world.until_host("b", "b2")
+        assert source._next_deadline() is None
+        await batches.aclose()
+
+    asyncio.run(run())
+
+
 def test_a_folder_that_cannot_be_watched_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.yaml").write_text(ingress("a"))

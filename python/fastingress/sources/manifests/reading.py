@@ -49,7 +49,7 @@ class Missing(NamedTuple):
 
 
 class BeingWritten(NamedTuple):
-    """Someone has it open for writing; its close will be an event."""
+    """Someone has it open for writing."""
 
 
 def read_file(path: str, *, settled: bool) -> Content | Unreadable | Missing | BeingWritten:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import NamedTuple
 
 from fastingress.problems import Origin, Problem
 from fastingress.sources.manifests.batch import Batch
@@ -27,6 +28,18 @@ from fastingress.sources.manifests.watching import Dirty, Watcher
 
 GRACE = 0.04
 """Seconds that a file may be gone before its objects go: editors and scripts remove a file and write it anew."""
+FIRST_LOOK, LAST_LOOK = 0.002, 0.5
+"""Seconds after which a file that is open for writing is looked at again, at first and at most.
+
+Its close is an event, but that comes a moment before the kernel counts the file as closed.
+"""
+
+
+class _Wait(NamedTuple):
+    """When to look again at a file that is open for writing."""
+
+    deadline: float
+    delay: float
 
 
 class ManifestSource:
@@ -43,8 +56,8 @@ class ManifestSource:
         self._roots: list[Root] = []
         self._gone: dict[str, float] = {}
         self._folder_problems: dict[str, Problem] = {}
-        self._waiting: set[str] = set()
-        """Files that are open for writing, and are read when they are closed."""
+        self._waiting: dict[str, _Wait] = {}
+        """Files that are open for writing."""
         self._parsed = 0
 
     def scan(self) -> Batch:
@@ -69,7 +82,7 @@ class ManifestSource:
         with Watcher(self._roots, self._clock) as watcher:
             yield await asyncio.to_thread(self._update, watcher, None)
             while True:
-                dirty = await watcher.changes(min(self._gone.values(), default=None))
+                dirty = await watcher.changes(self._next_deadline())
                 batch = await asyncio.to_thread(self._update, watcher, dirty)
                 if batch:
                     yield batch
@@ -82,7 +95,9 @@ class ManifestSource:
         if dirty is None:
             self._tell_waiting()
         else:
-            for path in sorted(dirty.files):
+            now = self._clock()
+            due = {path for path, wait in self._waiting.items() if wait.deadline <= now}
+            for path in sorted(dirty.files | due):
                 self._read(path, watcher)
         self._expire()
         changes, problems = self._catalog.settle()
@@ -133,14 +148,15 @@ class ManifestSource:
         outcome = read_file(path, settled=watcher is not None)
         if isinstance(outcome, Content) and not outcome.certain and watcher is not None and watcher.being_written(path):
             outcome = BeingWritten()
+        waited = self._waiting.pop(path, None)
         if isinstance(outcome, Missing):
             self._leave(path)
             return
         self._return(path)
-        self._waiting.discard(path)
         if isinstance(outcome, BeingWritten):
             self._signatures.pop(path, None)
-            self._waiting.add(path)
+            delay = min(2 * waited.delay, LAST_LOOK) if waited else FIRST_LOOK
+            self._waiting[path] = _Wait(self._clock() + delay, delay)
         elif isinstance(outcome, Unreadable):
             problem = Problem("UnreadableFile", "error", None, f"cannot be read: {outcome.reason}", Origin(path, 1, 0))
             self._catalog.failed(path, problem)
@@ -170,6 +186,9 @@ class ManifestSource:
         self._gone.pop(path, None)
         self._catalog.back(path)
 
+    def _next_deadline(self) -> float | None:
+        return min([*self._gone.values(), *(wait.deadline for wait in self._waiting.values())], default=None)
+
     def _expire(self) -> None:
         now = self._clock()
         for path in [path for path, deadline in self._gone.items() if deadline <= now]:
@@ -179,7 +198,7 @@ class ManifestSource:
         self._catalog.forget(path)
         self._signatures.pop(path, None)
         self._gone.pop(path, None)
-        self._waiting.discard(path)
+        self._waiting.pop(path, None)
 
     def _take_parsed(self) -> int:
         parsed, self._parsed = self._parsed, 0
