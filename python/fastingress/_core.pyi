@@ -2,6 +2,7 @@
 
 from typing import final
 
+__all__ = ["Gateway", "Table", "__version__", "watch_signals"]
 __version__: str
 
 @final

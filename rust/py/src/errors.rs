@@ -12,7 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> PyResult<T> + Send) -> PyResult<T> {
     py.detach(|| match catch_unwind(AssertUnwindSafe(work)) {
         Ok(answer) => answer,
-        Err(panic) => Err(PyRuntimeError::new_err(format!("a defect of the core: {}", message_of(&*panic)))),
+        Err(panic) => Err(PyRuntimeError::new_err(format!(
+            "a defect of the core: {}",
+            message_of(&*panic)
+        ))),
     })
 }
 
@@ -38,7 +41,10 @@ fn message_of(panic: &(dyn std::any::Any + Send)) -> String {
     if let Some(text) = panic.downcast_ref::<&str>() {
         return (*text).to_owned();
     }
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without a message".to_owned())
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 #[cfg(test)]

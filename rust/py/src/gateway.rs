@@ -31,13 +31,18 @@ impl Gateway {
         let mut decoder = rmp_serde::Deserializer::from_read_ref(options).with_human_readable();
         let options = Options::deserialize(&mut decoder).map_err(errors::bad_value)?;
         let inner = detached(py, || proxy::Gateway::bind(options).map_err(start_error))?;
-        Ok(Self { owner: Owner::here(), inner: ManuallyDrop::new(inner) })
+        Ok(Self {
+            owner: Owner::here(),
+            inner: ManuallyDrop::new(inner),
+        })
     }
 
     /// Applies a change set and swaps the table; the msgpack of the report.
     #[pyo3(signature = (change_set, /))]
     fn apply<'py>(&self, py: Python<'py>, change_set: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        self.bytes(py, |gateway| reading::msgpack(&gateway.apply(change_set).map_err(errors::bad_value)?))
+        self.bytes(py, |gateway| {
+            reading::msgpack(&gateway.apply(change_set).map_err(errors::bad_value)?)
+        })
     }
 
     /// The digest of the desired state: 32 hexadecimal characters.
@@ -63,7 +68,9 @@ impl Gateway {
     /// Checks that each key belongs to its certificate, and each certificate to the hosts that have it; the msgpack of a
     /// list of scopes with their problems.
     fn verify_certificates<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        self.bytes(py, |gateway| reading::verify_certificates(&gateway.table(), gateway.certificates()))
+        self.bytes(py, |gateway| {
+            reading::verify_certificates(&gateway.table(), gateway.certificates())
+        })
     }
 
     /// Listens and starts the workers; once, after the first `apply`.

@@ -44,6 +44,10 @@ fn json(value: &impl Serialize) -> PyResult<Vec<u8>> {
 
 fn match_form<'a>(table: &RouteTable, raw_path: &'a str, scratch: &'a mut Vec<u8>) -> PyResult<&'a [u8]> {
     let merge_slashes = table.settings().now.load().merge_slashes;
-    path::normalise(raw_path.as_bytes(), merge_slashes, scratch)
-        .map_err(|error| errors::bad_value(format!("a request with the path {raw_path:?} is refused: {}", error.as_str())))
+    path::normalise(raw_path.as_bytes(), merge_slashes, scratch).map_err(|error| {
+        errors::bad_value(format!(
+            "a request with the path {raw_path:?} is refused: {}",
+            error.as_str()
+        ))
+    })
 }

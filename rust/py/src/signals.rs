@@ -15,11 +15,16 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
 pub fn watch_signals(fd: RawFd) -> PyResult<()> {
-    let pipe = duplicate(fd).map_err(|error| errors::refused(error.raw_os_error(), format!("watch_signals: {error}")))?;
+    let pipe =
+        duplicate(fd).map_err(|error| errors::refused(error.raw_os_error(), format!("watch_signals: {error}")))?;
     let masked = Masked::all();
-    let spawned = std::thread::Builder::new().name("signals".into()).spawn(move || watch(pipe));
+    let spawned = std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || watch(pipe));
     drop(masked);
-    spawned.map(|_| ()).map_err(|error| errors::refused(error.raw_os_error(), format!("watch_signals: {error}")))
+    spawned
+        .map(|_| ())
+        .map_err(|error| errors::refused(error.raw_os_error(), format!("watch_signals: {error}")))
 }
 
 fn duplicate(fd: RawFd) -> std::io::Result<File> {
@@ -27,7 +32,9 @@ fn duplicate(fd: RawFd) -> std::io::Result<File> {
         return Err(std::io::Error::from_raw_os_error(libc::EBADF));
     }
     // SAFETY: the descriptor is only borrowed for this call, which fails with EBADF if nothing is open there.
-    unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().map(File::from)
+    unsafe { BorrowedFd::borrow_raw(fd) }
+        .try_clone_to_owned()
+        .map(File::from)
 }
 
 fn watch(mut pipe: File) {
@@ -56,7 +63,11 @@ fn watch(mut pipe: File) {
 }
 
 fn wait_readable(pipe: &File) {
-    let mut poll = libc::pollfd { fd: pipe.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd: pipe.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     // SAFETY: one valid pollfd, for the length of the call.
     unsafe { libc::poll(&mut poll, 1, -1) };
 }

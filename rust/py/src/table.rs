@@ -38,7 +38,10 @@ impl Table {
         let report = detached(py, || {
             let change = ChangeSet::decode(change_set).map_err(errors::bad_value)?;
             // A panic in an earlier apply may have left it half done: nothing may build on that.
-            let mut compiler = self.compiler.lock().map_err(|_| errors::defect("an earlier change failed half-way"))?;
+            let mut compiler = self
+                .compiler
+                .lock()
+                .map_err(|_| errors::defect("an earlier change failed half-way"))?;
             let applied = compiler.apply(&change).map_err(errors::bad_value)?;
             let mut report = applied.report;
             report.problems.extend(self.certificates.apply(&applied.certificates));
@@ -51,7 +54,9 @@ impl Table {
     /// The digest of the desired state: 32 hexadecimal characters.
     fn digest(&self, py: Python<'_>) -> PyResult<String> {
         self.owner.check()?;
-        detached(py, || Ok(self.compiler.lock().unwrap_or_else(PoisonError::into_inner).digest()))
+        detached(py, || {
+            Ok(self.compiler.lock().unwrap_or_else(PoisonError::into_inner).digest())
+        })
     }
 
     /// JSON of the route that takes a request, or `null`.
