@@ -27,6 +27,7 @@ pub struct BindError {
 /// One port on all its addresses, one socket per worker and address.
 #[derive(Debug)]
 pub struct Port {
+    flag: &'static str,
     sockets: Vec<Vec<Socket>>,
     addresses: Vec<SocketAddr>,
 }
@@ -78,7 +79,11 @@ impl Port {
             sockets[0].push(first);
             addresses.push(address);
         }
-        Ok(Self { sockets, addresses })
+        Ok(Self {
+            flag,
+            sockets,
+            addresses,
+        })
     }
 
     /// Where it is bound.
@@ -86,13 +91,25 @@ impl Port {
         &self.addresses
     }
 
-    /// Starts to listen. Gives the sockets of each worker.
-    pub fn listen(self) -> io::Result<Vec<Vec<TcpListener>>> {
-        for socket in self.sockets.iter().flatten() {
-            socket.listen(BACKLOG)?;
+    /// Starts to listen. Gives the sockets of each worker. Of two programs that had both bound a port and not yet
+    /// listened, the second learns here that it is taken.
+    pub fn listen(self) -> Result<Vec<Vec<TcpListener>>, BindError> {
+        let Self {
+            flag,
+            sockets,
+            addresses,
+        } = self;
+        for sockets in &sockets {
+            for (socket, address) in sockets.iter().zip(&addresses) {
+                let failed = |source| BindError {
+                    flag,
+                    address: *address,
+                    source,
+                };
+                socket.listen(BACKLOG).map_err(failed)?;
+            }
         }
-        Ok(self
-            .sockets
+        Ok(sockets
             .into_iter()
             .map(|sockets| sockets.into_iter().map(TcpListener::from).collect())
             .collect())
@@ -165,10 +182,24 @@ mod tests {
     fn a_port_in_use_is_an_error_that_names_the_flag_and_the_address() {
         let taken = Port::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
         let port = taken.addresses()[0].port();
+        let _listening = taken.listen().expect("listening");
         let error = Port::bind("--http-port", &[LOOPBACK], port, 2).expect_err("the port is taken");
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("--http-port"));
         assert!(error.to_string().contains(&port.to_string()));
+    }
+
+    #[test]
+    fn of_two_that_bound_a_port_one_may_listen() {
+        let one = Port::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
+        let port = one.addresses()[0].port();
+        let other = Port::bind("--http-port", &[LOOPBACK], port, 1);
+        let _listening = one.listen().expect("listening");
+        let error = other.and_then(Port::listen).expect_err("the port is taken");
+        assert_eq!(
+            (error.source.kind(), error.flag),
+            (io::ErrorKind::AddrInUse, "--http-port")
+        );
     }
 
     #[test]

@@ -80,7 +80,6 @@ pub struct Gateway {
 struct Ports {
     http: Option<Port>,
     https: Option<Port>,
-    admin: Option<Port>,
 }
 
 #[derive(Default)]
@@ -101,14 +100,15 @@ struct Condition {
 }
 
 impl Gateway {
-    /// Binds every port. Nothing is served, and nobody can connect, before [`Gateway::serve`].
+    /// Binds every port. Clients cannot connect before [`Gateway::serve`]; the admin port answers at once, so that a
+    /// long first load shows as "starting".
     pub fn bind(mut options: Options) -> Result<Self, StartError> {
         if options.workers == 0 {
             options.workers = std::thread::available_parallelism().map_or(1, usize::from);
         }
         let connection_limit = limits::connections(options.connection_limit)?;
-        let ports = Ports::bind(&options)?;
-        let addresses = ports.addresses();
+        let (ports, admin) = Ports::bind(&options)?;
+        let addresses = ports.addresses(admin.as_ref());
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
@@ -126,6 +126,10 @@ impl Gateway {
             problems: RwLock::new("[]".into()),
             log: log.clone(),
         });
+        let running = Running {
+            workers: Vec::new(),
+            admin: start_admin(admin, &condition)?,
+        };
         Ok(Self {
             shared,
             addresses,
@@ -143,7 +147,7 @@ impl Gateway {
             log,
             condition,
             ports: Mutex::new(Some(ports)),
-            running: Mutex::default(),
+            running: Mutex::new(running),
         })
     }
 
@@ -167,18 +171,10 @@ impl Gateway {
     pub fn serve(&self) -> Result<(), StartError> {
         let ports = lock(&self.ports).take().ok_or(StartError::Misuse)?;
         let mut running = lock(&self.running);
-        if let Some(admin) = ports.admin {
-            let sockets = listen(admin)?.into_iter().flatten().collect();
-            let admin = observe::admin::start(sockets, self.condition.clone());
-            running.admin = Some(admin.map_err(|source| StartError::System {
-                what: "start the admin port",
-                source,
-            })?);
-        }
         let workers = self.shared.options.workers;
         let nothing = || (0..workers).map(|_| Vec::new()).collect();
-        let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(|| Ok(nothing()), listen)?;
-        let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(|| Ok(nothing()), listen)?;
+        let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(|| Ok(nothing()), Port::listen)?;
+        let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(|| Ok(nothing()), Port::listen)?;
         for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
             running.workers.push(self.spawn_worker(index, http, https)?);
         }
@@ -298,30 +294,36 @@ impl Drop for Gateway {
 }
 
 impl Ports {
-    fn bind(options: &Options) -> Result<Self, BindError> {
+    /// The ports of clients and, apart from them, the admin port.
+    fn bind(options: &Options) -> Result<(Self, Option<Port>), BindError> {
         let bind = |flag, addresses: &[_], port: Option<u16>, sockets| {
             port.map(|port| Port::bind(flag, addresses, port, sockets)).transpose()
         };
-        Ok(Self {
+        let ports = Self {
             http: bind("--http-port", &options.bind, options.http_port, options.workers)?,
             https: bind("--https-port", &options.bind, options.https_port, options.workers)?,
-            admin: bind("--admin-port", &options.admin_bind, options.admin_port, 1)?,
-        })
+        };
+        Ok((ports, bind("--admin-port", &options.admin_bind, options.admin_port, 1)?))
     }
 
-    fn addresses(&self) -> Addresses {
-        let of = |port: &Option<Port>| port.as_ref().map_or_else(Vec::new, |port| port.addresses().to_vec());
+    fn addresses(&self, admin: Option<&Port>) -> Addresses {
+        let of = |port: Option<&Port>| port.map_or_else(Vec::new, |port| port.addresses().to_vec());
         Addresses {
-            http: of(&self.http),
-            https: of(&self.https),
-            admin: of(&self.admin),
+            http: of(self.http.as_ref()),
+            https: of(self.https.as_ref()),
+            admin: of(admin),
         }
     }
 }
 
-fn listen(port: Port) -> Result<Vec<Vec<TcpListener>>, StartError> {
-    port.listen()
-        .map_err(|source| StartError::System { what: "listen", source })
+fn start_admin(port: Option<Port>, condition: &Arc<Condition>) -> Result<Option<Admin>, StartError> {
+    let Some(port) = port else { return Ok(None) };
+    let sockets = port.listen()?.into_iter().flatten().collect();
+    let admin = observe::admin::start(sockets, condition.clone());
+    admin.map(Some).map_err(|source| StartError::System {
+        what: "start the admin port",
+        source,
+    })
 }
 
 fn start_log(format: LogFormat) -> Result<Option<Arc<AccessLog>>, StartError> {
