@@ -354,6 +354,21 @@ def test_a_single_file_is_watched(tmp_path: Path) -> None:
     watching(path, scenario)
 
 
+def test_a_single_file_may_come_back_broken(tmp_path: Path) -> None:
+    path = tmp_path / "only.yaml"
+    path.write_text(ingress("a"))
+
+    async def scenario(world: World) -> None:
+        path.unlink()
+        await world.until(lambda: world.codes() == ["ManifestsGone"] and world.hosts() == {})
+        path.write_text("kind: [")
+        await world.until(lambda: world.codes() == ["InvalidYAML"])
+        path.write_text(ingress("a"))
+        await world.until(lambda: world.codes() == [] and world.hosts() == {"a": "a"})
+
+    watching(path, scenario)
+
+
 def test_the_second_definition_takes_over_when_the_first_goes(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(ingress("x", "first"))
     (tmp_path / "b.yaml").write_text(ingress("x", "second"))

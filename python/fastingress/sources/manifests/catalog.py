@@ -114,7 +114,7 @@ class Catalog:
     def settle(self) -> tuple[list[Change], dict[str, list[Problem]]]:
         """What changed since the last call, and all problems of the files that it concerns."""
         changes = [change for key in sorted(self._touched) if (change := self._decide(key)) is not None]
-        problems = {path: self._problems(path) for path in sorted(self._stale)}
+        problems = {path: self.problems(path) for path in sorted(self._stale)}
         problems = {path: found for path, found in problems.items() if found or path in self._accused}
         self._accused.difference_update(problems)
         self._accused.update(path for path, found in problems.items() if found)
@@ -127,7 +127,7 @@ class Catalog:
         changes, problems = self.settle()
         gone: list[Change] = [change for change in changes if isinstance(change, Delete)]
         there: list[Change] = [Upsert(item) for item in self._emitted.values()]
-        problems |= {path: found for path in self._files if (found := self._problems(path))}
+        problems |= {path: found for path in self._files if (found := self.problems(path))}
         return gone + there, problems
 
     def _file(self, path: str) -> _File:
@@ -136,7 +136,8 @@ class Catalog:
             file = self._files[path] = _File(path)
         return file
 
-    def _problems(self, path: str) -> list[Problem]:
+    def problems(self, path: str) -> list[Problem]:
+        """All that is wrong with a file and what it defines."""
         file = self._files.get(path)
         return file.problems() if file else []
 

@@ -70,7 +70,7 @@ class ManifestSource:
         for path in list(self._gone):
             self._forget(path)
         changes, problems = self._catalog.everything()
-        problems |= {path: [problem] for path, problem in self._folder_problems.items()}
+        problems |= {path: self._problems(path) for path in self._folder_problems}
         return Batch(changes, problems, self._take_parsed())
 
     async def watch(self) -> AsyncGenerator[Batch, None]:
@@ -102,10 +102,14 @@ class ManifestSource:
         self._expire()
         changes, problems = self._catalog.settle()
         for path in folders_before.keys() | self._folder_problems.keys():
-            if folders_before.get(path) != self._folder_problems.get(path):
-                problem = self._folder_problems.get(path)
-                problems[path] = [problem] if problem else []
+            if path in problems or folders_before.get(path) != self._folder_problems.get(path):
+                problems[path] = self._problems(path)
         return Batch(changes, problems, self._take_parsed())
+
+    def _problems(self, path: str) -> list[Problem]:
+        """All that is wrong with a path: a file that is itself a root can be in trouble in both ways."""
+        way = self._folder_problems.get(path)
+        return [*([way] if way else []), *self._catalog.problems(path)]
 
     def _look(self, watcher: Watcher | None) -> None:
         """Walks all roots, reads what differs, and notes what is gone."""
