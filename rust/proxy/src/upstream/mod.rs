@@ -24,6 +24,8 @@ mod addresses;
 mod backend;
 mod balance;
 mod budget;
+#[cfg(test)]
+mod change_tests;
 mod connect;
 mod connection;
 mod counts;

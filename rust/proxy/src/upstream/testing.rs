@@ -1,9 +1,10 @@
 //! What the tests of this module need: cells, listeners, and waiting for something to become so.
 
-use super::{Choice, PoolConfig, Tried, UpstreamShared, Upstreams};
+use super::{Choice, Connection, PoolConfig, Tried, UpstreamShared, Upstreams};
 use arc_swap::ArcSwap;
 use fastingress_route::schema::Balance;
 use fastingress_route::{BackendCell, Endpoint, Endpoints};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,4 +88,51 @@ pub(super) async fn eventually(mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "it did not become so in time");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// One worker, one backend, one endpoint that listens.
+pub(super) struct Bench {
+    pub(super) upstreams: Upstreams,
+    pub(super) cell: Arc<BackendCell>,
+    pub(super) listener: TcpListener,
+    pub(super) address: SocketAddr,
+}
+
+impl Bench {
+    pub(super) fn new(config: PoolConfig) -> Self {
+        let (listener, address) = listen();
+        let upstreams = Upstreams::new(UpstreamShared::new(), config);
+        Self {
+            upstreams,
+            cell: cell(&[address]),
+            listener,
+            address,
+        }
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        self.upstreams.next(&self.cell).expect("an endpoint")
+    }
+
+    /// A connection and its other end.
+    pub(super) async fn connect(&self) -> (Connection, TcpStream) {
+        let connection = self
+            .upstreams
+            .connect(&self.choice(), PATIENCE)
+            .await
+            .expect("it listens");
+        (connection, accept(&self.listener))
+    }
+
+    pub(super) fn sweep(&self) {
+        self.upstreams.sweep(Instant::now());
+    }
+
+    pub(super) fn idle(&self) -> u64 {
+        self.upstreams.counts().idle
+    }
+}
+
+pub(super) fn is_closed(other_end: &mut TcpStream) -> bool {
+    matches!(other_end.read(&mut [0]), Ok(0))
 }
