@@ -17,7 +17,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-rust test-python lint format audit bench bench-micro wheel fuzz upgrade clean
+.PHONY: help build run test test-rust test-python lint format audit bench bench-micro wheel fuzz docs upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -63,12 +63,16 @@ bench-micro: build ## criterion and pytest-benchmark: lookup, parse, compile, tr
 	$(BIN)/python -m pytest benches/python
 
 wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
-	$(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
 
 fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
 	cd rust/fuzz && ./run $(FUZZ_SECONDS)
 
-upgrade: $(VENV)/.installed ## move the pinned Python packages to their newest versions
+docs: build ## write the reference pages anew from the code's declarations
+	$(BIN)/python -c "from fastingress.config.reference import markdown; print(markdown(), end='')" > docs/options.md
+	$(BIN)/python -m fastingress.translate.annotations > docs/annotations.md
+
+upgrade: build ## move the pinned Python packages to their newest versions
 	env -u PIP_CONSTRAINT $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager --group dev
 	$(BIN)/pip freeze --exclude-editable --exclude fastingress > $(CONSTRAINTS)
 

@@ -55,9 +55,7 @@ class Answer(BaseHTTPRequestHandler):
 def main() -> None:
     """Serves until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description="Toy backends for examples/shop.")
-    parser.add_argument(
-        "--port", type=int, default=9001, help="of the first one; 0 for free ones (default: 9001)"
-    )
+    parser.add_argument("--port", type=int, default=9001, help="of the first one; 0 for free ones (default: 9001)")
     first: int = parser.parse_args().port
     stop = signal.SIGINT, signal.SIGTERM
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)

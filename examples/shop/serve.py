@@ -38,7 +38,7 @@ The shop is open. These work now, in another terminal:
     curl -k https://pay.shop.localhost:{https}/
     curl http://unknown.localhost:{http}/
     curl http://localhost:{admin}/metrics
-    python -m fastingress explain http://shop.localhost/cart/add --admin http://localhost:{admin}
+    {python} -m fastingress explain http://shop.localhost/cart/add --admin http://localhost:{admin}
 
 The manifests are in {folder}: edit one and ask again. Ctrl-C stops.
 """
@@ -156,7 +156,8 @@ def follow(errors: IO[str], folder: Path) -> None:
         if READY.search(line):
             port = {name: re.search(rf"\b{name} on \S+?:([0-9]+)(?=[,;])", line) for name in ("http", "https", "admin")}
             found = {name: match[1] for name, match in port.items() if match}
-            print(COMMANDS.format(folder=folder, **found), flush=True)
+            place, python = os.path.relpath(folder), os.path.relpath(sys.executable)
+            print(COMMANDS.format(folder=place, python=python, **found), flush=True)
 
 
 if __name__ == "__main__":
