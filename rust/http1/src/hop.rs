@@ -4,7 +4,7 @@
 //! by [`crate::encode`].
 
 use crate::fields::elements;
-use crate::head::Head;
+use crate::head::{Head, Version};
 use crate::name::Name;
 
 /// Removes Connection, the lines it names, and every field that ends at this hop.
@@ -12,7 +12,8 @@ use crate::name::Name;
 /// Connection cannot name away Host, Content-Length, Transfer-Encoding or TE: these decide where a message goes and
 /// ends, and a client that lists them wants the next server to see less than we do. Such an option is ignored.
 /// A TE that lists `trailers` is kept as exactly that; Trailer stays. Upgrade stays if `keep_upgrade`, for a message whose upgrade
-/// was found in order. Allocates nothing, but that the arena may grow by the few bytes of a TE line.
+/// was found in order. Expect goes from an HTTP/1.0 request, where it means nothing: what is written next is HTTP/1.1,
+/// where it would. Allocates nothing, but that the arena may grow by the few bytes of a TE line.
 pub fn strip_hop_by_hop(head: &mut Head, keep_upgrade: bool) {
     if head.get(Name::Connection).is_some() {
         head.remove_named_by_connection(|id| {
@@ -21,6 +22,9 @@ pub fn strip_hop_by_hop(head: &mut Head, keep_upgrade: bool) {
                 Name::Host | Name::ContentLength | Name::TransferEncoding | Name::Te | Name::Upgrade
             )
         });
+    }
+    if head.version() == Version::Http10 {
+        head.remove_id(Name::Expect);
     }
     let trailers = head.values(Name::Te).any(takes_trailers);
     head.retain(|id, _, _| !(ends_here(id) || id == Name::Te || (id == Name::Upgrade && !keep_upgrade)));

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// - Characters that may not stand in a path are escaped.
 /// - Dot segments are removed; climbing above the root is [`Error::BadPath`].
 /// - Runs of slashes become one if `merge_slashes`.
-/// - [`Error::BadEscape`]: a `%` without two hexadecimal digits; `%00`.
+/// - [`Error::BadEscape`]: a `%` without two hexadecimal digits; `%00`, and a zero byte as it is.
 /// - [`Error::BadPath`]: a dot segment that shows once `%2F`, `%5C` or a backslash is read as a slash, or once what follows a `;` is left out; and
 ///   `..` where servers disagree about what it removes: behind an empty segment, or of a segment that some read as two or as none.
 /// - [`Error::BadTarget`]: a path that does not begin with `/`. `*` alone is its own match form.
@@ -130,6 +130,9 @@ fn escaped_slash(segment: &[u8]) -> Option<usize> {
 fn decode(segment: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
     let mut at = 0;
     while let Some(byte) = segment.get(at) {
+        if *byte == 0 {
+            return Err(Error::BadEscape);
+        }
         if *byte != b'%' {
             push(*byte, out);
             at += 1;

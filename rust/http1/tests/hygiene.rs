@@ -113,6 +113,17 @@ fn lengths_are_written_in_one_way() {
 }
 
 #[test]
+fn an_expectation_that_means_nothing_does_not_begin_to_mean_something() {
+    let body = "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n";
+    assert_eq!(
+        forwarded(&format!("POST / HTTP/1.0\r\nHost: a\r\n{body}")),
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    );
+    let new = format!("POST / HTTP/1.1\r\nHost: a\r\n{body}");
+    assert_eq!(forwarded(&new), new);
+}
+
+#[test]
 fn a_websocket_keeps_its_upgrade_and_nothing_else_of_the_connection() {
     assert_eq!(
         forwarded(
