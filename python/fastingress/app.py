@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from fastingress import _core, observe
+from fastingress import _core, collector, observe
 from fastingress.config import Config
 from fastingress.control import Control
 from fastingress.errors import ConfigError, StartError
@@ -145,6 +145,7 @@ class Service:
 
     def _note(self, outcome: Outcome) -> None:
         self.outcome = outcome
+        _tell(outcome)
         if outcome.report is not None:
             self._reported.update(scope for scope, _ in outcome.report.problems)
             if outcome.report.compiled.certificates or outcome.report.compiled.hosts:
@@ -167,6 +168,7 @@ def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
     writer = observe.setup(config.log_level, config.log_format)
     for warning in warnings:
         _log.warning("%s", warning)
+    collector.defer()
     try:
         return asyncio.run(_run(config))
     finally:
@@ -178,6 +180,7 @@ async def _run(config: Config) -> int:
     try:
         stopping = asyncio.ensure_future(Signals(_core.watch_signals).first())
         if await _unless(stopping, service.start()):
+            collector.resume()
             _log.info("%s", await asyncio.to_thread(_ready_line, service))
             await _unless(stopping, service.ended())
             await _wind_down(service, config, stopping.result())
@@ -208,6 +211,28 @@ async def _wind_down(service: Service, config: Config, received: signal.Signals)
         _log.info("stopped")
     else:
         _log.warning("stopped with requests still in flight: --drain-timeout is over")
+
+
+def _tell(outcome: Outcome) -> None:
+    if outcome.report is None or not _log.isEnabledFor(logging.DEBUG):
+        return
+    fields: dict[str, Any] = {
+        "generation": outcome.report.generation,
+        "upserts": outcome.upserts,
+        "removals": outcome.removals,
+        "compiled": msgspec.structs.asdict(outcome.report.compiled),
+        "seconds": round(outcome.since_submitted, 6),
+        "work_seconds": round(outcome.seconds, 6),
+    }
+    _log.debug(
+        "generation %d is live: %d values sent and %d removed, %.1f ms after they were translated, %.1f ms of it work",
+        fields["generation"],
+        outcome.upserts,
+        outcome.removals,
+        outcome.since_submitted * 1000,
+        outcome.seconds * 1000,
+        extra={observe.FIELDS: {"event": "published", **fields}},
+    )
 
 
 async def _first_of(wanted: asyncio.Future[None], tasks: list[asyncio.Task[None]]) -> None:

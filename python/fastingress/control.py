@@ -10,15 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from itertools import islice
 from typing import Protocol
 
+import msgspec
+
+from fastingress.observe import FIELDS
 from fastingress.problems import Problem
 from fastingress.publish import ProblemBook
-from fastingress.store import Change, Store
+from fastingress.store import Change, Dependency, Store
 from fastingress.translate import Delta, Translator
 
 _log = logging.getLogger("fastingress.control")
+
+_PAGE = 200
+"""Changes that the store takes between two pauses: about a millisecond."""
 
 
 class Batch(Protocol):
@@ -61,6 +69,7 @@ class Control:
         Long translations let others run every few milliseconds. Raises only what the very first pass raises.
         """
         async for batch in batches:
+            began = time.perf_counter()
             try:
                 delta = await _paged(self._pass(batch))
             except Exception as error:  # a defect must not end the process: the table in use serves on
@@ -71,23 +80,43 @@ class Control:
             self.book.update({"control": ()})
             if delta is not None:
                 publish(delta)
+                _tell(delta, time.perf_counter() - began)
 
     def _pass(self, batch: Batch) -> Generator[None, None, Delta | None]:
         self.book.update({f"source/{part}": problems for part, problems in batch.problems.items()})
-        hit = self.store.apply(batch.changes)
-        if not hit and not self._from_scratch:
-            return None
         scratch, self._from_scratch = self._from_scratch, True
+        hit = yield from self._take_in(batch.changes)
+        if not hit and not scratch:
+            self._from_scratch = False
+            return None
         delta = yield from self._translator.update_paged(self.store.view(), None if scratch else hit)
         self._from_scratch = False
         self._ever = True
         self.book.update({f"translate/{unit}": problems for unit, problems in delta.problems.items()})
         return delta
 
+    def _take_in(self, changes: Iterable[Change]) -> Generator[None, None, set[Dependency]]:
+        """All that the changes hit."""
+        rest = iter(changes)
+        hit = self.store.apply(islice(rest, _PAGE))
+        while page := list(islice(rest, _PAGE)):
+            yield
+            hit |= self.store.apply(page)
+        return hit
+
     def _stumbled(self, error: Exception) -> None:
         _log.error("a change could not be translated", exc_info=error)
         message = f"a change could not be translated, the last table serves on: {error!r}"
         self.book.update({"control": [Problem("InternalError", "error", None, message)]})
+
+
+def _tell(delta: Delta, seconds: float) -> None:
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    fields = {**msgspec.structs.asdict(delta.counts), "seconds": round(seconds, 6)}
+    message = "translated %d Ingresses and %d endpoint sets in %.1f ms"
+    counts = (delta.counts.ingresses, delta.counts.endpoint_sets)
+    _log.debug(message, *counts, seconds * 1000, extra={FIELDS: {"event": "translated", **fields}})
 
 
 async def _paged(pages: Generator[None, None, Delta | None]) -> Delta | None:

@@ -12,7 +12,7 @@ import functools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastingress.model import Key, Report, decode_report, encode_change_set
 from fastingress.problems import Problem
@@ -43,6 +43,8 @@ class Outcome:
     removals: int
     seconds: float
     """For diff, encoding, compile and swap."""
+    since_submitted: float = 0.0
+    """Seconds from when the first of it was submitted to when this was known."""
     diverged: bool = False
     """The two sides state different digests afterwards."""
 
@@ -98,6 +100,7 @@ class Publisher:
         self._arrived = asyncio.Event()
         self._retry = _RETRY_FIRST
         self._submitted = 0
+        self._since: float | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.applies = 0
         """How many change sets were sent."""
@@ -108,7 +111,9 @@ class Publisher:
             self._pending[key] = None
         self._pending.update(upserts)
         self._submitted += 1
-        self._debounce.touch(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        self._debounce.touch(now)
         self._arrived.set()
 
     async def settle(self) -> None:
@@ -142,6 +147,7 @@ class Publisher:
     async def _take(self) -> Outcome | None:
         changes, self._pending = self._pending, {}
         full, self._full = self._full, False
+        since, self._since = self._since, None
         upto = self._submitted
         self._arrived.clear()
         self._debounce.reset()
@@ -150,6 +156,8 @@ class Publisher:
             outcome = await self._off_loop(
                 lambda: publish(self._core, self._published, changes, full=full),
             )
+            if since is not None:
+                outcome = replace(outcome, since_submitted=asyncio.get_running_loop().time() - since)
             self._note(outcome, changes, full)
         self._release(upto)
         return outcome

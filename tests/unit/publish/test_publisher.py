@@ -9,7 +9,7 @@ import pytest
 
 from fastingress.model import Key
 from fastingress.problems import Problem
-from fastingress.publish import ProblemBook, Publisher, Refusals
+from fastingress.publish import Outcome, ProblemBook, Publisher, Refusals
 from fastingress.store import Store
 from tests.unit.publish.virtual import FakeCore, Gate, run, running
 
@@ -28,7 +28,10 @@ class Bench:
         self.cleared: list[Problem] = []
         self.book = ProblemBook(raised=self.raised.append, cleared=self.cleared.append)
         refusals = Refusals(Store().view(), lambda key: ())
-        self.publisher = Publisher(self.core, self.book, refusals, resync=resync, off_loop=self.gate)
+        self.outcomes: list[Outcome] = []
+        self.publisher = Publisher(
+            self.core, self.book, refusals, resync=resync, published=self.outcomes.append, off_loop=self.gate
+        )
 
     def codes(self) -> list[str]:
         return [problem.code for problem in self.book.problems()]
@@ -56,6 +59,22 @@ def test_a_lone_edit_is_published_after_the_quiet_moment() -> None:
             bench.publisher.submit({A: b"1"}, ())
             await bench.publisher.settle()
         assert bench.gate.started == [pytest.approx(0.003)]
+
+    run(test())
+
+
+def test_an_outcome_tells_how_long_the_first_of_its_edits_waited() -> None:
+    async def test() -> None:
+        bench = Bench(seconds=1.0)
+        async with running(bench.publisher):
+            bench.publisher.submit({A: b"1"}, ())
+            await asyncio.sleep(0.002)
+            bench.publisher.submit({B: b"1"}, ())
+            await bench.publisher.settle()
+            bench.publisher.submit({A: b"2"}, ())
+            await bench.publisher.settle()
+        waits = [outcome.since_submitted for outcome in bench.outcomes]
+        assert waits == [pytest.approx(1.005), pytest.approx(1.003)]
 
     run(test())
 
