@@ -1,6 +1,8 @@
 //! Decoding and compiling: 1,000 and 10,000 Ingresses at once; one edit among 10,000 hosts, one among 10,000 Ingresses
 //! that share a host, and one of endpoints.
 
+#![allow(missing_docs, reason = "criterion's macros write functions without")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

@@ -1,6 +1,8 @@
 //! A lookup among 1, 10,000 and 100,000 hosts with three paths each: the same host again and again, and hosts picked
 //! uniformly at random. `touched` also reads the route, as a request does.
 
+#![allow(missing_docs, reason = "criterion's macros write functions without")]
+
 #[path = "../tests/common/mod.rs"]
 mod common;
 

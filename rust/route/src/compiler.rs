@@ -6,7 +6,7 @@
 use crate::compiled::{Ingress, Route};
 use crate::decode::{self, SchemaError};
 use crate::digest::{self, Digest};
-use crate::fragment::{Compiled, Parts};
+use crate::fragment::{Compiled, Parts, Patterns};
 use crate::hosts::Hosts;
 use crate::schema::{self, ChangeSet, Compat, Key, Kind, Problem, Report, Upsert};
 use crate::table::{Counted, RouteTable};
@@ -283,6 +283,7 @@ impl Compiler {
             if let Some(fragment) = self.fragments.get_mut(id) {
                 fragment.refresh_upstream(&key, &self.parts.upstreams);
                 work.hosts.insert(Arc::clone(&fragment.host));
+                self.hosts.touch(id, &self.fragments);
             }
         }
         let target = self.parts.scopes.process().now.load().default_backend.clone();
@@ -430,6 +431,13 @@ impl Fragments {
         self.list[id as usize]
             .as_ref()
             .expect("a host's number is that of a fragment")
+    }
+
+    /// Makes sure that the rules of a fragment can be had as regexes, if so asked.
+    pub(crate) fn prepare(&mut self, id: FragmentId, regex: bool, patterns: &mut Patterns) {
+        if let Some(fragment) = self.get_mut(id).filter(|_| regex) {
+            fragment.make_regexes(patterns);
+        }
     }
 
     pub(crate) fn get_mut(&mut self, id: FragmentId) -> Option<&mut Compiled> {

@@ -4,7 +4,6 @@
 //! two to the same answer.
 
 use crate::compiled::Route;
-use crate::form;
 use crate::host::{Lost, VirtualHost, Why};
 use crate::schema::{Compat, PathKind};
 use crate::table::{RouteTable, with_name};
@@ -95,13 +94,13 @@ struct Search<'t> {
 impl<'t> Search<'t> {
     fn host(&mut self, host: &'t VirtualHost, ends_here: bool) {
         let outcome = self.decided();
-        for route in host.routes.iter().chain(&host.default) {
+        for route in host.routes().into_iter().chain(&host.default) {
             match &outcome {
                 Some(reason) => self.lose(route, reason.clone()),
                 None => self.consider(route),
             }
         }
-        for lost in &host.lost {
+        for lost in host.lost() {
             self.lose(&lost.route, lost.reason());
         }
         if self.winner.is_none() && self.closed.is_none() && ends_here {
@@ -122,7 +121,7 @@ impl<'t> Search<'t> {
     }
 
     fn consider(&mut self, route: &'t Arc<Route>) {
-        let takes = is_default(route) || route.takes(&form_of(route), self.path);
+        let takes = is_default(route) || route.takes(self.path);
         match self.winner {
             None if takes => self.winner = Some(route),
             None => self.lose(route, misses(route)),
@@ -184,12 +183,8 @@ fn beaten(route: &Route, winner: &Route) -> String {
     if is_default(route) {
         return "a default backend takes only what no path rule takes".to_owned();
     }
-    let of = |route: &Route| match route.kind {
-        PathKind::Regex => route.path.chars().count(),
-        _ => form_of(route).len(),
-    };
     let (own, first) = (shown(&route.path), shown(&winner.path));
-    match (of(route) < of(winner), route.kind == winner.kind) {
+    match (route.length() < winner.length(), route.kind == winner.kind) {
         (true, _) => format!("{first} is longer than {own} and goes first"),
         (false, false) => format!(
             "on equal length {} goes before {}",
@@ -197,14 +192,6 @@ fn beaten(route: &Route, winner: &Route) -> String {
             route.kind.title()
         ),
         (false, true) => format!("as long as {first}, which comes first"),
-    }
-}
-
-/// The match form of the path of a rule.
-fn form_of(route: &Route) -> std::borrow::Cow<'_, [u8]> {
-    match route.kind {
-        PathKind::Prefix => form::of_rule(route.path.strip_suffix('/').unwrap_or(&route.path)),
-        _ => form::of_rule(&route.path),
     }
 }
 

@@ -4,12 +4,23 @@
 //! may not stand in a path encoded, in upper-case hex. A rule is written by hand, so `/a b`, `/a%20b` and `/%61%20b` must mean the same. Dot segments and
 //! runs of slashes are left alone: no request's path has dot segments, so such a rule takes nothing.
 
+use crate::schema::PathKind;
 use std::borrow::Cow;
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
+/// What a request's path is compared with: the match form, for an element prefix without its trailing slash; a regex as
+/// it is.
+pub(crate) fn of_path(kind: PathKind, path: &str) -> Cow<'_, [u8]> {
+    match kind {
+        PathKind::Exact | PathKind::RawPrefix => of_rule(path),
+        PathKind::Prefix => of_rule(path.strip_suffix('/').unwrap_or(path)),
+        PathKind::Regex => Cow::Borrowed(path.as_bytes()),
+    }
+}
+
 /// The match form of `path`; borrowed when nothing changes, which is the common case.
-pub(crate) fn of_rule(path: &str) -> Cow<'_, [u8]> {
+fn of_rule(path: &str) -> Cow<'_, [u8]> {
     let bytes = path.as_bytes();
     if bytes.iter().all(|&byte| may_stand(byte)) {
         return Cow::Borrowed(bytes);

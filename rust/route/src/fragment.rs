@@ -9,7 +9,6 @@ use crate::schema::{self, PathKind, Policy};
 use crate::scopes::Scopes;
 use crate::upstreams::{FragmentId, Upstreams};
 use hashbrown::HashMap;
-use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 /// A host name has at most so many bytes (RFC 1035, section 2.3.4).
@@ -229,7 +228,7 @@ impl Shared {
             PathKind::Regex => parts.patterns.compile(&rule.path),
             _ => (None, None),
         };
-        let form = match_form(rule.kind, &rule.path);
+        let form = form::of_path(rule.kind, &rule.path);
         let length = match rule.kind {
             PathKind::Regex => characters(&rule.path),
             _ => u32::try_from(form.len()).unwrap_or(u32::MAX),
@@ -345,14 +344,6 @@ fn host_name(host: &str) -> Result<Arc<str>, Box<str>> {
         return Err(format!("{host:?} is no host: a name, `*.` and a name, or nothing is").into());
     }
     Ok(host.to_ascii_lowercase().into())
-}
-
-fn match_form(kind: PathKind, path: &str) -> Cow<'_, [u8]> {
-    match kind {
-        PathKind::Exact | PathKind::RawPrefix => form::of_rule(path),
-        PathKind::Prefix => form::of_rule(path.strip_suffix('/').unwrap_or(path)),
-        PathKind::Regex => Cow::Borrowed(path.as_bytes()),
-    }
 }
 
 fn characters(path: &str) -> u32 {

@@ -3,9 +3,13 @@
 //! How a path finds its route is in `paths` (few routes: one scan over one piece of memory) and `index` (many: by hash).
 
 use crate::compiled::{Ingress, Route};
+use crate::form;
 use crate::index::PathIndex;
+use crate::merge::rank;
 use crate::paths;
 use crate::schema::PathKind;
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// The rules of one host name.
@@ -13,9 +17,8 @@ use std::sync::Arc;
 pub(crate) struct VirtualHost {
     /// `shop.example.com`, `*.example.com`, or empty.
     pub(crate) name: Arc<str>,
-    /// In the order in which they are tried.
-    pub(crate) routes: Box<[Arc<Route>]>,
-    /// Takes what none of `routes` takes.
+    pub(crate) search: Search,
+    /// Takes what no path takes.
     pub(crate) default: Option<Arc<Route>>,
     /// The default of everything; only without a host name.
     pub(crate) catch_all: Option<Arc<Route>>,
@@ -23,26 +26,25 @@ pub(crate) struct VirtualHost {
     pub(crate) certificate: Option<Box<str>>,
     /// Whether it has rules at all, so that under `compat = ingress-nginx` it owns its requests.
     pub(crate) owns: bool,
-    /// Rules of this host that take no request.
+    /// Aliases and default backends that take no request; paths that do not are with the paths.
     pub(crate) lost: Box<[Lost]>,
-    pub(crate) search: Search,
 }
 
 /// How a path finds its route.
 #[derive(Debug)]
 pub(crate) enum Search {
-    /// The paths one after the other, see [`paths`].
-    Scan(Box<[u8]>),
+    /// The paths one after the other.
+    Scan(Scan),
     /// By hash.
     Index(Box<PathIndex>),
 }
 
-/// A rule at its place in the order.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ranked<'r> {
-    pub(crate) route: &'r Arc<Route>,
-    pub(crate) form: &'r [u8],
-    pub(crate) length: u32,
+/// Few paths in the order in which they are tried, see [`paths`].
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) paths: Box<[u8]>,
+    pub(crate) routes: Box<[Arc<Route>]>,
+    pub(crate) lost: Box<[Lost]>,
 }
 
 /// A rule that takes no request.
@@ -64,49 +66,69 @@ pub(crate) enum Why {
 }
 
 impl VirtualHost {
-    pub(crate) fn new(
-        name: Arc<str>,
-        ranked: Vec<Ranked<'_>>,
-        default: Option<Arc<Route>>,
-        catch_all: Option<Arc<Route>>,
-        certificate: Option<Box<str>>,
-        owns: bool,
-        lost: Vec<Lost>,
-    ) -> Self {
-        let search = match paths::encode(&ranked) {
-            Some(scan) => Search::Scan(scan),
-            None => Search::Index(Box::new(PathIndex::new(&ranked))),
+    /// The route that takes this path, the default included.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<&Arc<Route>> {
+        let found = match &self.search {
+            Search::Scan(scan) => paths::find(&scan.paths, &scan.routes, path).and_then(|place| scan.routes.get(place)),
+            Search::Index(index) => index.find(path),
         };
-        let routes = ranked.iter().map(|rule| Arc::clone(rule.route)).collect();
-        Self {
-            name,
-            routes,
-            default,
-            catch_all,
-            certificate,
-            owns,
-            lost: lost.into(),
-            search,
+        found.or(self.default.as_ref())
+    }
+
+    /// All paths in the order in which they are tried. Slow with many: for people.
+    pub(crate) fn routes(&self) -> Vec<&Arc<Route>> {
+        match &self.search {
+            Search::Scan(scan) => scan.routes.iter().collect(),
+            Search::Index(index) => {
+                let literal = index.leaves.iter().flat_map(|leaf| &leaf.routes);
+                let literal = literal.filter(|route| route.kind != PathKind::Regex);
+                // Regexes are in the right order already, and the sort is stable.
+                let mut all: Vec<_> = literal.chain(index.regexes.iter().map(|(_, route)| route)).collect();
+                all.sort_by_cached_key(|route| {
+                    let form = route.form();
+                    let is_regex = route.kind == PathKind::Regex;
+                    let text: Box<[u8]> = if is_regex { Box::default() } else { (*form).into() };
+                    (Reverse(route.length()), rank(route.kind), text)
+                });
+                all
+            }
         }
     }
 
-    /// The route that takes this path: one of `routes`, or the default.
-    pub(crate) fn find(&self, path: &[u8]) -> Option<&Arc<Route>> {
-        let found = match &self.search {
-            Search::Scan(scan) => paths::find(scan, &self.routes, path),
-            Search::Index(index) => index.find(&self.routes, path),
+    /// All rules that take no request, in a definite order.
+    pub(crate) fn lost(&self) -> Vec<&Lost> {
+        let of_paths: Vec<&Lost> = match &self.search {
+            Search::Scan(scan) => scan.lost.iter().collect(),
+            Search::Index(index) => index.leaves.iter().flat_map(|leaf| &leaf.lost).collect(),
         };
-        found.and_then(|index| self.routes.get(index)).or(self.default.as_ref())
+        let mut all: Vec<&Lost> = self.lost.iter().chain(of_paths).collect();
+        all.sort_by(|a, b| (&a.route.ingress.of.uid, a.route.rule).cmp(&(&b.route.ingress.of.uid, b.route.rule)));
+        all
     }
 }
 
 impl Route {
+    /// What a request's path is compared with, for all kinds but regexes.
+    pub(crate) fn form(&self) -> Cow<'_, [u8]> {
+        form::of_path(self.kind, &self.path)
+    }
+
+    /// By which routes are put in order: bytes of the match form, characters of a regex.
+    pub(crate) fn length(&self) -> usize {
+        if self.kind == PathKind::Regex {
+            self.path.chars().count()
+        } else {
+            self.form().len()
+        }
+    }
+
     /// Whether a path is one of those that the rule means, whoever else may want it.
-    pub(crate) fn takes(&self, form: &[u8], path: &[u8]) -> bool {
+    pub(crate) fn takes(&self, path: &[u8]) -> bool {
+        let form = self.form();
         match self.kind {
-            PathKind::Exact => path == form,
-            PathKind::Prefix => is_element_prefix(form, path),
-            PathKind::RawPrefix => path.starts_with(form),
+            PathKind::Exact => path == &*form,
+            PathKind::Prefix => is_element_prefix(&form, path),
+            PathKind::RawPrefix => path.starts_with(&form),
             PathKind::Regex => self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(path)),
         }
     }

@@ -1,27 +1,41 @@
 //! Many paths: found by hash, one probe per length that some path has.
 //!
-//! All kinds of one text share an entry. From the whole path down, each prefix of a length that exists is probed until
-//! one fits; then the regexes that are longer than it, longest first, may still take the request.
+//! From the whole path down, each prefix of a length that exists is probed until one fits; then the regexes that are
+//! longer than it, longest first, may still take the request. The paths lie in leaves by hash, so that a new index
+//! shares with the old all leaves in which nothing changed.
 
 use crate::compiled::Route;
-use crate::host::Ranked;
+use crate::fragment::Rule;
+use crate::host::Lost;
 use crate::schema::PathKind;
+use crate::table::hash_of;
 use foldhash::quality::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 const NONE: u32 = u32::MAX;
 
+/// All paths of a host.
 #[derive(Debug)]
 pub(crate) struct PathIndex {
-    hash: RandomState,
+    pub(crate) hash: RandomState,
+    /// A power of two of them.
+    pub(crate) leaves: Box<[Arc<Leaf>]>,
+    pub(crate) lengths: Lengths,
+    /// Length in characters and route, in the order in which they are tried.
+    pub(crate) regexes: Arc<[(u32, Arc<Route>)]>,
+}
+
+/// The paths whose hash leads here.
+#[derive(Debug, Default)]
+pub(crate) struct Leaf {
     /// Open addressing, a power of two, at most half full.
     slots: Box<[Slot]>,
     entries: Box<[Entry]>,
     text: Box<[u8]>,
-    lengths: Lengths,
-    /// Length in characters and place in the order, longest first.
-    regexes: Box<[(u32, u32)]>,
+    /// Those that win their path; regexes are among them, but are found through the index.
+    pub(crate) routes: Box<[Arc<Route>]>,
+    /// Those that do not.
+    pub(crate) lost: Box<[Lost]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +45,7 @@ struct Slot {
     entry: u32,
 }
 
-/// The places in the order of the routes with this text.
+/// The places among the routes of a leaf of those with this text; [`NONE`]: there is no such one.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u32,
@@ -42,80 +56,83 @@ struct Entry {
 }
 
 impl PathIndex {
-    pub(crate) fn new(ranked: &[Ranked<'_>]) -> Self {
-        let size = (ranked.len() * 2).next_power_of_two().max(2);
-        let mut index = Self {
-            hash: RandomState::default(),
-            slots: vec![Slot { tag: 0, entry: NONE }; size].into(),
-            entries: Box::default(),
-            text: Box::default(),
-            lengths: Lengths::default(),
-            regexes: Box::default(),
-        };
-        let mut text = Vec::new();
-        let mut entries: Vec<Entry> = Vec::with_capacity(ranked.len());
-        let mut regexes = Vec::new();
-        for (place, rule) in ranked.iter().enumerate() {
-            let place = u32::try_from(place).unwrap_or(NONE);
-            if rule.route.kind == PathKind::Regex {
-                regexes.push((rule.length, place));
-                continue;
-            }
-            index.lengths.add(rule.route.kind, rule.form.len());
-            let entry = index.entry(rule.form, &mut entries, &mut text);
-            let field = match rule.route.kind {
-                PathKind::Exact => &mut entry.exact,
-                PathKind::Prefix => &mut entry.prefix,
-                PathKind::RawPrefix | PathKind::Regex => &mut entry.raw,
-            };
-            *field = place;
-        }
-        Self {
-            entries: entries.into(),
-            text: text.into(),
-            regexes: regexes.into(),
-            ..index
-        }
-    }
-
-    /// The place in the order of the route that takes the path.
-    pub(crate) fn find(&self, routes: &[Arc<Route>], path: &[u8]) -> Option<usize> {
+    /// The route that takes the path.
+    pub(crate) fn find(&self, path: &[u8]) -> Option<&Arc<Route>> {
         let literal = self.literal(path);
-        let length = literal.map_or(0, |(length, _)| length);
         // On equal length a literal path goes before a regex.
-        let longer = self
-            .regexes
-            .iter()
-            .take_while(|(regex, _)| literal.is_none() || *regex as usize > length);
-        let mut places = longer.map(|(_, place)| *place as usize);
-        let is_match = |place: &usize| {
-            let pattern = routes.get(*place).and_then(|route| route.pattern.as_ref());
-            pattern.is_some_and(|pattern| pattern.is_match(path))
-        };
-        places.find(is_match).or(literal.map(|(_, place)| place as usize))
+        let is_longer = |regex: u32| literal.is_none_or(|(length, _)| regex as usize > length);
+        let mut longer = self.regexes.iter().take_while(|(regex, _)| is_longer(*regex));
+        let is_match = |route: &Route| route.pattern.as_ref().is_some_and(|pattern| pattern.is_match(path));
+        let regex = longer.find(|(_, route)| is_match(route)).map(|(_, route)| route);
+        regex.or(literal.map(|(_, route)| route))
     }
 
-    /// The longest path that is no regex and takes this one: its length and its place.
-    fn literal(&self, path: &[u8]) -> Option<(usize, u32)> {
+    /// The longest path that is no regex and takes this one, with its length.
+    fn literal(&self, path: &[u8]) -> Option<(usize, &Arc<Route>)> {
         self.lengths.down_from(path).find_map(|length| {
-            let entry = self.probe(&path[..length])?;
+            let hash = hash_of(&self.hash, &path[..length]);
+            let leaf = &self.leaves[leaf_of(hash, self.leaves.len())];
+            let entry = leaf.probe(hash, &path[..length])?;
             let whole = length == path.len();
             let at_element = whole || path[length] == b'/';
             let places = [(whole, entry.exact), (at_element, entry.prefix), (true, entry.raw)];
-            places
+            let (_, place) = places.into_iter().find(|(fits, place)| *fits && *place != NONE)?;
+            Some((length, &leaf.routes[place as usize]))
+        })
+    }
+}
+
+/// Which leaf a hash leads to; the slot within it goes by other bits.
+#[expect(clippy::cast_possible_truncation, reason = "a part of the hash")]
+pub(crate) fn leaf_of(hash: u64, leaves: usize) -> usize {
+    (hash >> 40) as usize & (leaves - 1)
+}
+
+impl Leaf {
+    pub(crate) fn new(hash: &RandomState, winners: &[&Rule], lost: Vec<Lost>) -> Self {
+        let size = (winners.len() * 2).next_power_of_two();
+        let mut leaf = Building {
+            slots: vec![Slot { tag: 0, entry: NONE }; size],
+            entries: Vec::new(),
+            text: Vec::new(),
+        };
+        for (place, rule) in winners.iter().enumerate() {
+            let place = narrow(place);
+            match rule.route.kind {
+                PathKind::Exact => leaf.entry(hash, rule.form()).exact = place,
+                PathKind::Prefix => leaf.entry(hash, rule.form()).prefix = place,
+                PathKind::RawPrefix => leaf.entry(hash, rule.form()).raw = place,
+                PathKind::Regex => {}
+            }
+        }
+        Self {
+            slots: leaf.slots.into(),
+            entries: leaf.entries.into(),
+            text: leaf.text.into(),
+            routes: winners.iter().map(|rule| Arc::clone(&rule.route)).collect(),
+            lost: lost.into(),
+        }
+    }
+
+    /// Kind and length of each literal path.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = (PathKind, usize)> {
+        self.entries.iter().flat_map(|entry| {
+            let kinds = [
+                (PathKind::Exact, entry.exact),
+                (PathKind::Prefix, entry.prefix),
+                (PathKind::RawPrefix, entry.raw),
+            ];
+            kinds
                 .into_iter()
-                .find(|(fits, place)| *fits && *place != NONE)
-                .map(|(_, place)| (length, place))
+                .filter(|(_, place)| *place != NONE)
+                .map(|(kind, _)| (kind, entry.length as usize))
         })
     }
 
-    fn probe(&self, form: &[u8]) -> Option<&Entry> {
-        let (mut at, tag) = self.place(form);
+    fn probe(&self, hash: u64, form: &[u8]) -> Option<&Entry> {
+        let (mut at, tag) = place(hash, self.slots.len());
         loop {
-            let slot = self.slots[at];
-            if slot.entry == NONE {
-                return None;
-            }
+            let slot = self.slots.get(at).filter(|slot| slot.entry != NONE)?;
             if slot.tag == tag {
                 let entry = &self.entries[slot.entry as usize];
                 if self.text[entry.start as usize..][..entry.length as usize] == *form {
@@ -125,69 +142,71 @@ impl PathIndex {
             at = (at + 1) & (self.slots.len() - 1);
         }
     }
+}
 
-    /// The entry of a text while the index is built, made if there is none.
-    fn entry<'e>(&mut self, form: &[u8], entries: &'e mut Vec<Entry>, text: &mut Vec<u8>) -> &'e mut Entry {
-        let (mut at, tag) = self.place(form);
-        loop {
-            let slot = self.slots[at];
-            if slot.entry == NONE {
-                break;
-            }
-            let entry = &entries[slot.entry as usize];
-            if slot.tag == tag && text[entry.start as usize..][..entry.length as usize] == *form {
-                return &mut entries[slot.entry as usize];
+struct Building {
+    slots: Vec<Slot>,
+    entries: Vec<Entry>,
+    text: Vec<u8>,
+}
+
+impl Building {
+    /// The entry of a text, made if there is none.
+    fn entry(&mut self, hash: &RandomState, form: &[u8]) -> &mut Entry {
+        let (mut at, tag) = place(hash_of(hash, form), self.slots.len());
+        while self.slots[at].entry != NONE {
+            let entry = self.slots[at].entry as usize;
+            let Entry { start, length, .. } = self.entries[entry];
+            if self.text[start as usize..][..length as usize] == *form {
+                return &mut self.entries[entry];
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
-        let number = |n: usize| u32::try_from(n).expect("the paths of a host take less than 4 GiB");
         self.slots[at] = Slot {
             tag,
-            entry: number(entries.len()),
+            entry: narrow(self.entries.len()),
         };
-        let (start, length) = (number(text.len()), number(form.len()));
-        text.extend_from_slice(form);
-        entries.push(Entry {
+        let (start, length) = (narrow(self.text.len()), narrow(form.len()));
+        self.text.extend_from_slice(form);
+        self.entries.push(Entry {
             start,
             length,
             exact: NONE,
             prefix: NONE,
             raw: NONE,
         });
-        entries.last_mut().expect("one was just pushed")
+        self.entries.last_mut().expect("one was just pushed")
     }
+}
 
-    #[expect(clippy::cast_possible_truncation, reason = "parts of a hash")]
-    fn place(&self, form: &[u8]) -> (usize, u32) {
-        let mut hasher = self.hash.build_hasher();
-        hasher.write(form);
-        let hash = hasher.finish();
-        (hash as usize & (self.slots.len() - 1), (hash >> 32) as u32)
-    }
+#[expect(clippy::cast_possible_truncation, reason = "parts of the hash")]
+fn place(hash: u64, slots: usize) -> (usize, u32) {
+    (hash as usize & slots.wrapping_sub(1), (hash >> 8) as u32)
+}
+
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).expect("the paths of a leaf take less than 4 GiB")
 }
 
 /// Which lengths of literal paths exist, one bit per length, by where such a path may end.
 #[derive(Debug, Default)]
-struct Lengths {
+pub(crate) struct Lengths {
     /// Ends only with the request's path.
-    exact: Vec<u64>,
+    exact: Box<[u64]>,
     /// Ends at an element of it.
-    prefix: Vec<u64>,
+    prefix: Box<[u64]>,
     /// Ends anywhere in it.
-    raw: Vec<u64>,
+    raw: Box<[u64]>,
 }
 
 impl Lengths {
-    fn add(&mut self, kind: PathKind, length: usize) {
-        let bits = match kind {
-            PathKind::Exact => &mut self.exact,
-            PathKind::Prefix => &mut self.prefix,
-            PathKind::RawPrefix | PathKind::Regex => &mut self.raw,
-        };
-        if bits.len() <= length / 64 {
-            bits.resize(length / 64 + 1, 0);
+    /// From how many paths there are of each length.
+    pub(crate) fn new(exact: &[u32], prefix: &[u32], raw: &[u32]) -> Self {
+        Self {
+            exact: bits(exact),
+            prefix: bits(prefix),
+            raw: bits(raw),
         }
-        bits[length / 64] |= 1 << (length % 64);
     }
 
     /// The lengths at which a path may fit, longest first.
@@ -202,6 +221,16 @@ impl Lengths {
         let fits = move |length: &usize| *length < whole && (path[*length] == b'/' || has(&self.raw, *length));
         ends.then_some(whole).into_iter().chain(inside.filter(fits))
     }
+}
+
+fn bits(counts: &[u32]) -> Box<[u64]> {
+    let word = |counts: &[u32]| {
+        counts
+            .iter()
+            .rev()
+            .fold(0, |word, count| word << 1 | u64::from(*count > 0))
+    };
+    counts.chunks(64).map(word).collect()
 }
 
 fn has(bits: &[u64], length: usize) -> bool {

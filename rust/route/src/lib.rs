@@ -10,7 +10,7 @@
 //! | `compiler` | the desired state by key, and the work a change makes |
 //! | `fragment`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
 //! | `backends`, `scopes`, `upstreams`, `ingresses` | what routes share, kept while it is used |
-//! | `hosts`, `merge` | the fragments of a host become its virtual host |
+//! | `hosts`, `merge`, `buckets` | the fragments of a host become its virtual host |
 //! | `host`, `paths`, `index`, `shard` | virtual hosts, and how they are laid out to be searched |
 //! | `table` | the table itself: lookup, certificates |
 //! | `explain`, `view` | the same for people |
@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod backends;
+mod buckets;
 mod compiled;
 mod compiler;
 mod decode;

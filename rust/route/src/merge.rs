@@ -1,91 +1,46 @@
-//! The fragments of one host become its virtual host: who wins each path, in which order they are tried, who lost.
+//! Who wins among the fragments of one host: each path, the default backend, an alias. The losers are told.
 //!
 //! Nothing is compiled here; the routes are those of the fragments.
 
 use crate::compiled::Route;
 use crate::fragment::{Compiled, Rule};
-use crate::host::{Lost, Ranked, VirtualHost, Why};
-use crate::schema::{Compat, PathKind, Problem};
+use crate::host::{Lost, Why};
+use crate::schema::{PathKind, Problem};
 use hashbrown::HashMap;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-/// A virtual host and what is wrong with its fragments.
-pub(crate) struct Merged {
-    pub(crate) host: VirtualHost,
+/// A contest within one host, and what has come of it so far.
+#[derive(Debug)]
+pub(crate) struct Contest<'h> {
+    host: &'h str,
+    pub(crate) lost: Vec<Lost>,
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Whether every path of the host is a regex.
-pub(crate) fn is_regex_host<'f>(fragments: impl Iterator<Item = &'f Compiled>, compat: Compat) -> bool {
-    compat == Compat::IngressNginx && active(fragments.collect()).0.iter().any(|fragment| fragment.regex_host)
-}
-
-/// Merges the fragments of one host, which come oldest first.
-pub(crate) fn merge(name: &Arc<str>, fragments: Vec<&Compiled>, compat: Compat) -> Merged {
-    let (active, shadowed) = active(fragments);
-    let regex = compat == Compat::IngressNginx && active.iter().any(|fragment| fragment.regex_host);
-    let mut merge = Merge {
-        host: name,
-        lost: Vec::new(),
-        problems: Vec::new(),
-    };
-    merge.shadow(&active, &shadowed);
-    let ranked = merge.paths(&active, regex);
-    // Without a host and without rules it is not the default of a virtual host but of everything.
-    let (rest, hosted): (Vec<&Compiled>, Vec<&Compiled>) = active
-        .iter()
-        .partition(|fragment| name.is_empty() && fragment.rules(false).is_empty());
-    let default = merge.default(&hosted);
-    let catch_all = merge.default(&rest);
-    let certificate = active.iter().find_map(|fragment| fragment.certificate.clone());
-    let owns = default.is_some() || active.iter().any(|fragment| !fragment.rules(false).is_empty());
-    Merged {
-        host: VirtualHost::new(
-            Arc::clone(name),
-            ranked,
-            default,
-            catch_all,
-            certificate,
-            owns,
-            merge.lost,
-        ),
-        problems: merge.problems,
+impl<'h> Contest<'h> {
+    pub(crate) fn new(host: &'h str) -> Self {
+        Self {
+            host,
+            lost: Vec::new(),
+            problems: Vec::new(),
+        }
     }
-}
 
-/// Those that serve, and those that are weak and do not.
-fn active(fragments: Vec<&Compiled>) -> (Vec<&Compiled>, Vec<&Compiled>) {
-    let (mut weak, mut strong): (Vec<_>, Vec<_>) = fragments.into_iter().partition(|fragment| fragment.weak);
-    if strong.is_empty() && !weak.is_empty() {
-        strong.push(weak.remove(0));
-    }
-    (strong, weak)
-}
-
-struct Merge<'m> {
-    host: &'m str,
-    lost: Vec<Lost>,
-    problems: Vec<Problem>,
-}
-
-impl Merge<'_> {
-    /// Weak fragments that do not serve.
-    fn shadow(&mut self, active: &[&Compiled], shadowed: &[&Compiled]) {
-        let Some(&winner) = active.first() else { return };
+    /// Weak fragments that do not serve, and the oldest of those that do.
+    pub(crate) fn shadow<'f>(&mut self, winner: &Compiled, shadowed: impl Iterator<Item = &'f Compiled>) {
         let to = winner.ingress.title();
-        let (code, says) = match winner.weak {
-            true => (
+        let host = self.host;
+        let (code, says) = if winner.weak {
+            (
                 "ConflictLost",
-                format!("{} is an alias of {to} already, which is older", self.host),
-            ),
-            false => (
+                format!("{host} is an alias of {to} already, which is older"),
+            )
+        } else {
+            (
                 "AliasShadowed",
-                format!(
-                    "{} has rules of its own, in {to}, so this alias of it is not served",
-                    self.host
-                ),
-            ),
+                format!("{host} has rules of its own, in {to}, so this alias of it is not served"),
+            )
         };
         for fragment in shadowed {
             self.problem(code, fragment, says.clone());
@@ -101,42 +56,39 @@ impl Merge<'_> {
         }
     }
 
-    /// The rules that win their path, in the order in which they are tried.
-    fn paths<'f>(&mut self, active: &[&'f Compiled], regex: bool) -> Vec<Ranked<'f>> {
+    /// The rules that win their path. They come oldest first, and leave in the order in which they are tried.
+    pub(crate) fn paths<'f>(&mut self, rules: impl Iterator<Item = (&'f Compiled, &'f Rule)>) -> Vec<&'f Rule> {
         let mut winners: Vec<&'f Rule> = Vec::new();
         let mut claims: HashMap<(PathKind, &[u8]), usize, foldhash::fast::RandomState> = HashMap::default();
-        for fragment in active {
-            for rule in fragment.rules(regex) {
-                if let Some(fault) = &rule.fault {
-                    self.invalid(fragment, rule, &fault.to_string());
-                    continue;
-                }
-                match claims.get(&(rule.route.kind, rule.form())) {
-                    Some(&winner) => self.conflict(fragment, &rule.route, &winners[winner].route),
-                    None => {
-                        claims.insert((rule.route.kind, rule.form()), winners.len());
-                        winners.push(rule);
-                    }
+        for (fragment, rule) in rules {
+            if let Some(fault) = &rule.fault {
+                self.invalid(fragment, rule, &fault.to_string());
+                continue;
+            }
+            match claims.get(&(rule.route.kind, rule.form())) {
+                Some(&winner) => self.conflict(fragment, &rule.route, &winners[winner].route),
+                None => {
+                    claims.insert((rule.route.kind, rule.form()), winners.len());
+                    winners.push(rule);
                 }
             }
         }
-        // A stable sort: among equals they stay in the order of age.
-        winners.sort_by_key(|rule| (Reverse(rule.length), rank(rule.route.kind)));
+        // Two texts of one length never both fit, so the text only makes the order definite. Two regexes may: there the
+        // sort, which is stable, keeps the order of age.
+        let text = |rule: &&'f Rule| {
+            if rule.route.kind == PathKind::Regex {
+                &[]
+            } else {
+                rule.form()
+            }
+        };
+        winners.sort_by_key(|rule| (Reverse(rule.length), rank(rule.route.kind), text(rule)));
         winners
-            .iter()
-            .map(|rule| Ranked {
-                route: &rule.route,
-                form: rule.form(),
-                length: rule.length,
-            })
-            .collect()
     }
 
     /// The default backend of the oldest that has one.
-    fn default(&mut self, fragments: &[&Compiled]) -> Option<Arc<Route>> {
-        let mut with_default = fragments
-            .iter()
-            .filter_map(|fragment| Some((*fragment, fragment.default.as_ref()?)));
+    pub(crate) fn default<'f>(&mut self, fragments: impl Iterator<Item = &'f Compiled>) -> Option<Arc<Route>> {
+        let mut with_default = fragments.filter_map(|fragment| Some((fragment, fragment.default.as_ref()?)));
         let (_, winner) = with_default.next()?;
         for (fragment, route) in with_default {
             self.conflict(fragment, route, winner);
@@ -191,7 +143,7 @@ impl Merge<'_> {
 }
 
 /// On equal length.
-fn rank(kind: PathKind) -> u8 {
+pub(crate) fn rank(kind: PathKind) -> u8 {
     match kind {
         PathKind::Exact => 0,
         PathKind::Prefix => 1,

@@ -3,12 +3,13 @@
 //! Per path two bytes of length, one of kind, and the text: the match form, or what every match of a regex begins with.
 
 use crate::compiled::Route;
-use crate::host::{Ranked, is_element_prefix};
+use crate::fragment::Rule;
+use crate::host::is_element_prefix;
 use crate::schema::PathKind;
 use std::sync::Arc;
 
 /// Above these, a hash finds a path sooner than a scan.
-const MOST_PATHS: usize = 16;
+pub(crate) const MOST_PATHS: usize = 16;
 const MOST_BYTES: usize = 1024;
 
 const EXACT: u8 = 0;
@@ -17,8 +18,8 @@ const RAW_PREFIX: u8 = 2;
 const REGEX: u8 = 3;
 
 /// The paths in one piece; `None` if they are too many or too long for it.
-pub(crate) fn encode(ranked: &[Ranked<'_>]) -> Option<Box<[u8]>> {
-    let texts = ranked.iter().map(text);
+pub(crate) fn encode(ranked: &[&Rule]) -> Option<Box<[u8]>> {
+    let texts = ranked.iter().map(|rule| text(rule));
     if ranked.len() > MOST_PATHS || texts.clone().map(|text| text.len() + 3).sum::<usize>() > MOST_BYTES {
         return None;
     }
@@ -59,10 +60,10 @@ fn is_regex_match(start: &[u8], route: &Route, path: &[u8]) -> bool {
         && route.pattern.as_ref().is_some_and(|pattern| pattern.is_match(path))
 }
 
-fn text<'r>(rule: &Ranked<'r>) -> &'r [u8] {
+fn text(rule: &Rule) -> &[u8] {
     match rule.route.kind {
         PathKind::Regex => rule.route.pattern.as_ref().map_or(&[], |pattern| pattern.prefix()),
-        _ => rule.form,
+        _ => rule.form(),
     }
 }
 

@@ -163,9 +163,9 @@ impl<'s> Record<'s> {
 fn write(host: &VirtualHost, number: u32, records: &mut Vec<u8>, routes: &mut Vec<Arc<Route>>) {
     let first = narrow(routes.len());
     let (paths, indexed): (&[u8], u8) = match &host.search {
-        Search::Scan(paths) => {
-            routes.extend(host.routes.iter().chain(&host.default).cloned());
-            (paths, 0)
+        Search::Scan(scan) => {
+            routes.extend(scan.routes.iter().chain(&host.default).cloned());
+            (&scan.paths, 0)
         }
         Search::Index(_) => (&[], INDEXED),
     };

@@ -69,7 +69,9 @@ impl RouteTable {
     pub fn routes(&self) -> Vec<RouteView> {
         let mut hosts: Vec<_> = self.hosts().collect();
         hosts.sort_unstable_by_key(|host| (host.name.is_empty(), &host.name));
-        let of_hosts = hosts.iter().flat_map(|host| host.routes.iter().chain(&host.default));
+        let of_hosts = hosts
+            .iter()
+            .flat_map(|host| host.routes().into_iter().chain(&host.default));
         let catch_all = self.anywhere.iter().filter_map(|host| host.catch_all.as_ref());
         of_hosts
             .chain(catch_all)

@@ -14,15 +14,19 @@ use std::collections::BTreeMap;
 type Step = (Key, Option<Vec<u8>>);
 
 fn fragment() -> impl Strategy<Value = (String, Fragment)> {
-    let path = || prop::sample::select(&["/", "/a", "/a/b", "/ab/", "/(x", "/[ab]"][..]);
+    // Many different paths now and then: those of a host with many are kept in another way.
+    let common = prop::sample::select(&["/", "/a", "/a/b", "/ab/", "/(x", "/[ab]"][..]).prop_map(str::to_owned);
+    let path = || prop_oneof![2 => common.clone(), 1 => (0..60_u8).prop_map(|n| format!("/a/{n}"))];
     let kinds = &[PathKind::Exact, PathKind::Prefix, PathKind::RawPrefix, PathKind::Regex][..];
-    let rules = prop::collection::vec((prop::sample::select(kinds), path()), 0..6);
+    let rule = || (prop::sample::select(kinds), path());
+    let rules = prop_oneof![4 => prop::collection::vec(rule(), 0..6), 1 => prop::collection::vec(rule(), 0..70)];
     let ingress = 0..6_u8;
     let host = prop::sample::select(&["", "a.x", "*.x", "b.x"][..]);
     let upstream = prop::sample::select(&["", "u1", "u2"][..]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), 0..2_u8);
     (ingress, host, rules, upstream, flags).prop_map(|(ingress, host, rules, upstream, flags)| {
         let (weak, regex_host, default, certificate, other_key) = flags;
+        let rules: Vec<_> = rules.iter().map(|(kind, path)| (*kind, path.as_str())).collect();
         let mut fragment = with_rules(&format!("i{ingress}"), host, &rules);
         fragment
             .routes
@@ -119,7 +123,9 @@ fn replay(history: &[(Vec<Step>, bool)]) -> (Compiler, Troubles, State) {
 fn all_answers(compiler: &Compiler) -> (Vec<RouteView>, Vec<Explanation>, Vec<Option<String>>, Vec<String>) {
     let table = compiler.table();
     let hosts = ["a.x", "b.x", "c.x", "y"];
-    let explain = |host: &&str| ["/", "/a", "/a/b", "/b", "/abc", "*"].map(|path| table.explain(host, path.as_bytes()));
+    let explain = |host: &&str| {
+        ["/", "/a", "/a/b", "/b", "/abc", "/a/17", "/a/42/x", "*"].map(|path| table.explain(host, path.as_bytes()))
+    };
     let explanations = hosts.iter().flat_map(explain).collect();
     let certificates = hosts
         .iter()

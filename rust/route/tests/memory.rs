@@ -42,9 +42,15 @@ fn bytes_per_route(fragment: impl Fn(usize) -> Fragment) -> usize {
         let all = || fragments.iter().flat_map(|fragment| &fragment.routes);
         routes += all().count();
         let sets = all().map(|route| {
-            upsert(Kind::Endpoints, &route.target.endpoints, &endpoints(&["10.0.0.1:8080", "10.0.0.2:8080"]))
+            upsert(
+                Kind::Endpoints,
+                &route.target.endpoints,
+                &endpoints(&["10.0.0.1:8080", "10.0.0.2:8080"]),
+            )
         });
-        compiler.apply(&change(sets.chain(fragments.iter().map(put)).collect())).expect("the version is right");
+        compiler
+            .apply(&change(sets.chain(fragments.iter().map(put)).collect()))
+            .expect("the version is right");
     }
     let held = HELD.load(Ordering::Relaxed) - before;
     apply(&mut compiler, &change(Vec::new()));

@@ -599,9 +599,9 @@ fn explanations_give_the_winner_and_each_reason() {
         "a/other: the path does not begin with the elements of /other",
         "a/foo: /foo/bar is longer than /foo and goes first",
         "a: a default backend takes only what no path rule takes",
-        "d/: it is of an alias, and the host is served by default/a",
         "a/(broken: its path is no regular expression: ",
         "b/foo: default/a has the same rule and comes first",
+        "d/: it is of an alias, and the host is served by default/a",
         "c/: the rules of x.y, which is more precise, go first and take it",
     ];
     assert_eq!(reasons.len(), expected.len(), "{reasons:#?}");
