@@ -87,10 +87,12 @@ impl Scan {
         }
     }
 
-    /// Refuses a head whose bytes before `at` are already too many. Comes before any other verdict on the byte at `at`, so
-    /// that a head which is both too long and malformed meets the same end however it was split.
+    /// Refuses a head whose bytes before `at` are already too many. Comes before any other verdict on the byte at `at`, and
+    /// the lower limit is the one that speaks, so that a head which breaks several rules meets the same one however it was
+    /// split.
     fn check_limits(&self, at: usize, limits: &Limits) -> Result<(), Error> {
-        if self.line == self.first && at - self.line > limits.target.saturating_add(AROUND_TARGET) {
+        let line = self.line.saturating_add(limits.target).saturating_add(AROUND_TARGET);
+        if self.line == self.first && line <= limits.head && at > line {
             return Err(Error::UriTooLong);
         }
         if at > limits.head {

@@ -1,7 +1,7 @@
 //! From one connection to the next: what is stripped, what is written, and that a message keeps its meaning.
 
 use fastingress_http1::head::Version;
-use fastingress_http1::{Framing, Head, Limits, encode, hop, request, response};
+use fastingress_http1::{Framing, Head, Limits, Scan, encode, hop, request, response};
 
 fn parsed(text: &str) -> (Head, request::Request) {
     let mut head = Head::new();
@@ -253,6 +253,23 @@ fn header_lines_are_counted() {
     assert_eq!(parse(129, 128), Err("too_many_headers"));
     assert!(parse(512, 10_000).is_ok());
     assert_eq!(parse(513, 10_000), Err("too_many_headers"));
+}
+
+#[test]
+fn of_two_limits_the_lower_one_speaks() {
+    let end = |head, target| {
+        let limits = Limits {
+            head,
+            target,
+            ..Limits::default()
+        };
+        Scan::default()
+            .find_end(&[b'a'; 500], &limits)
+            .map_err(|error| error.as_str())
+    };
+    assert_eq!(end(400, 100), Err("uri_too_long"));
+    assert_eq!(end(100, 400), Err("head_too_large"));
+    assert_eq!(end(501, 501), Ok(None));
 }
 
 #[test]
