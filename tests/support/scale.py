@@ -112,8 +112,8 @@ class Plan(NamedTuple):
         return SHARED_HOST if self.shared_host else f"{self.name(index)}.example.com"
 
     def edited_path(self, index: int, edit: int) -> str:
-        """The path that an edit is seen by."""
-        return f"/{self.name(index)}/edit/{edit}"
+        """The path that an edit is seen by: no other rule takes it."""
+        return f"/edit/{self.name(index)}/{edit}"
 
     def file(self, folder: Path, index: int) -> Path:
         """Where an Ingress is written."""
