@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := requirements/constraints.txt
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
 DENY := $(VENV)/tools/bin/cargo-deny
+FUZZER := $(VENV)/tools/bin/cargo-fuzz
 FUZZ_SECONDS ?= 60
 PYTHON_CODE := python tests benches examples
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
@@ -65,8 +67,8 @@ bench-micro: build ## criterion and pytest-benchmark: lookup, parse, compile, tr
 wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
 
-fuzz: ## run each fuzz target for FUZZ_SECONDS (60)
-	cd rust/fuzz && ./run $(FUZZ_SECONDS)
+fuzz: $(FUZZER) ## run each fuzz target for FUZZ_SECONDS (60)
+	PATH="$(dir $(abspath $(FUZZER))):$$PATH" rust/fuzz/run.sh $(FUZZ_SECONDS) $(ARGS)
 
 docs: build ## write the reference pages anew from the code's declarations
 	$(BIN)/python -c "from fastingress.config.reference import markdown; print(markdown(), end='')" > docs/options.md
@@ -92,3 +94,6 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 $(DENY): | $(VENV)/.installed
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION): a few minutes, once"
 	cargo install --quiet --locked --debug --root $(VENV)/tools cargo-deny --version $(CARGO_DENY_VERSION)
+
+$(FUZZER): | $(VENV)/.installed
+	cargo install --quiet --locked --debug --root $(VENV)/tools cargo-fuzz --version $(CARGO_FUZZ_VERSION)

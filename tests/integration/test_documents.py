@@ -156,7 +156,8 @@ def test_the_python_of_the_readme_runs(number: int) -> None:
 
 def test_every_make_target_the_readme_names_is_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)))
+    documents = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", documents, flags=re.MULTILINE))
     assert {"run", "test"} <= named
     assert [target for target in sorted(named) if not re.search(rf"^{target}:", makefile, flags=re.MULTILINE)] == []
 

@@ -139,6 +139,6 @@ def _table_config(
 
 
 def _print_version() -> None:
-    from fastingress._core import __version__
+    from fastingress import __version__
 
     typer.echo(f"fastingress {__version__}")
