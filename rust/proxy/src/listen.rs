@@ -1,7 +1,8 @@
-//! Listening sockets: bound before anything serves, one per worker and address, closed without resetting anybody.
+//! Listening sockets: opened before anything serves, one per worker and address, closed without resetting anybody.
 //!
 //! The first socket of an address is bound without SO_REUSEPORT, so that a port in use is an error and is not silently
-//! shared; the option is set afterwards and the other workers' sockets join.
+//! shared; the option is set afterwards and the other workers' sockets join. They listen from the start, since only a
+//! port that is listened on is safe from others: whoever connects before the first table is live waits for it.
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
@@ -27,13 +28,12 @@ pub struct BindError {
 /// One port on all its addresses, one socket per worker and address.
 #[derive(Debug)]
 pub struct Port {
-    flag: &'static str,
-    sockets: Vec<Vec<Socket>>,
+    sockets: Vec<Vec<TcpListener>>,
     addresses: Vec<SocketAddr>,
 }
 
 impl Port {
-    /// Binds `port` on every address for `workers` workers; nothing listens yet. An empty `bind` means all addresses of
+    /// Listens at `port` on every address for `workers` workers; nothing is accepted yet. An empty `bind` means all addresses of
     /// IPv4 and, where the machine has it, IPv6. Port 0 finds one that is free on all of them.
     pub fn bind(flag: &'static str, bind: &[IpAddr], port: u16, workers: usize) -> Result<Self, BindError> {
         let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), IpAddr::from(Ipv6Addr::UNSPECIFIED)];
@@ -57,7 +57,7 @@ impl Port {
         workers: usize,
         optional_v6: bool,
     ) -> Result<Self, BindError> {
-        let mut sockets: Vec<Vec<Socket>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut sockets: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for host in hosts {
             let port = addresses.first().map_or(port, SocketAddr::port);
@@ -68,22 +68,14 @@ impl Port {
                 Err(source) => return Err(BindError { flag, address, source }),
             };
             let failed = |source| BindError { flag, address, source };
-            let address = first
-                .local_addr()
-                .map_err(failed)?
-                .as_socket()
-                .expect("an IP socket has an IP address");
+            let address = first.local_addr().map_err(failed)?;
             for sockets in sockets.iter_mut().skip(1) {
                 sockets.push(bind_next(address).map_err(failed)?);
             }
             sockets[0].push(first);
             addresses.push(address);
         }
-        Ok(Self {
-            flag,
-            sockets,
-            addresses,
-        })
+        Ok(Self { sockets, addresses })
     }
 
     /// Where it is bound.
@@ -91,28 +83,9 @@ impl Port {
         &self.addresses
     }
 
-    /// Starts to listen. Gives the sockets of each worker. Of two programs that had both bound a port and not yet
-    /// listened, the second learns here that it is taken.
-    pub fn listen(self) -> Result<Vec<Vec<TcpListener>>, BindError> {
-        let Self {
-            flag,
-            sockets,
-            addresses,
-        } = self;
-        for sockets in &sockets {
-            for (socket, address) in sockets.iter().zip(&addresses) {
-                let failed = |source| BindError {
-                    flag,
-                    address: *address,
-                    source,
-                };
-                socket.listen(BACKLOG).map_err(failed)?;
-            }
-        }
-        Ok(sockets
-            .into_iter()
-            .map(|sockets| sockets.into_iter().map(TcpListener::from).collect())
-            .collect())
+    /// The sockets of each worker.
+    pub fn into_listeners(self) -> Vec<Vec<TcpListener>> {
+        self.sockets
     }
 }
 
@@ -126,18 +99,20 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn bind_first(address: SocketAddr) -> io::Result<Socket> {
+fn bind_first(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
-    Ok(socket)
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
-fn bind_next(address: SocketAddr) -> io::Result<Socket> {
+fn bind_next(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    Ok(socket)
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {
@@ -182,7 +157,6 @@ mod tests {
     fn a_port_in_use_is_an_error_that_names_the_flag_and_the_address() {
         let taken = Port::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
         let port = taken.addresses()[0].port();
-        let _listening = taken.listen().expect("listening");
         let error = Port::bind("--http-port", &[LOOPBACK], port, 2).expect_err("the port is taken");
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("--http-port"));
@@ -190,23 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_bound_a_port_one_may_listen() {
-        let one = Port::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
-        let port = one.addresses()[0].port();
-        let other = Port::bind("--http-port", &[LOOPBACK], port, 1);
-        let _listening = one.listen().expect("listening");
-        let error = other.and_then(Port::listen).expect_err("the port is taken");
-        assert_eq!(
-            (error.source.kind(), error.flag),
-            (io::ErrorKind::AddrInUse, "--http-port")
-        );
-    }
-
-    #[test]
     fn every_worker_gets_a_socket_on_the_same_port() {
         let port = Port::bind("--http-port", &[LOOPBACK], 0, 3).expect("a free port");
         let address = port.addresses()[0];
-        let listeners = port.listen().expect("listening");
+        let listeners = port.into_listeners();
         assert_eq!(listeners.len(), 3);
         for sockets in &listeners {
             assert_eq!(sockets[0].local_addr().expect("bound"), address);
@@ -217,7 +178,7 @@ mod tests {
     fn connections_that_wait_are_accepted_after_new_ones_are_stopped() {
         let port = Port::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
         let address = port.addresses()[0];
-        let listener = port.listen().expect("listening").remove(0).remove(0);
+        let listener = port.into_listeners().remove(0).remove(0);
         let _waiting = std::net::TcpStream::connect(address).expect("connects");
         stop_new_connections(&listener);
         let late = std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200));

@@ -100,8 +100,8 @@ struct Condition {
 }
 
 impl Gateway {
-    /// Binds every port. Clients cannot connect before [`Gateway::serve`]; the admin port answers at once, so that a
-    /// long first load shows as "starting".
+    /// Opens every port. Whoever connects before [`Gateway::serve`] waits for it; the admin port answers at once, so
+    /// that a long first load shows as "starting".
     pub fn bind(mut options: Options) -> Result<Self, StartError> {
         if options.workers == 0 {
             options.workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -167,14 +167,14 @@ impl Gateway {
         Ok(report)
     }
 
-    /// Listens and starts the workers. To be called after the first [`Gateway::apply`].
+    /// Starts the workers. To be called after the first [`Gateway::apply`].
     pub fn serve(&self) -> Result<(), StartError> {
         let ports = lock(&self.ports).take().ok_or(StartError::Misuse)?;
         let mut running = lock(&self.running);
         let workers = self.shared.options.workers;
         let nothing = || (0..workers).map(|_| Vec::new()).collect();
-        let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(|| Ok(nothing()), Port::listen)?;
-        let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(|| Ok(nothing()), Port::listen)?;
+        let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(nothing, Port::into_listeners);
+        let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(nothing, Port::into_listeners);
         for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
             running.workers.push(self.spawn_worker(index, http, https)?);
         }
@@ -318,7 +318,7 @@ impl Ports {
 
 fn start_admin(port: Option<Port>, condition: &Arc<Condition>) -> Result<Option<Admin>, StartError> {
     let Some(port) = port else { return Ok(None) };
-    let sockets = port.listen()?.into_iter().flatten().collect();
+    let sockets = port.into_listeners().into_iter().flatten().collect();
     let admin = observe::admin::start(sockets, condition.clone());
     admin.map(Some).map_err(|source| StartError::System {
         what: "start the admin port",
