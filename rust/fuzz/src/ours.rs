@@ -1,7 +1,7 @@
 //! A message as this project reads it, and as it would pass it on.
 
 use crate::{Line, line};
-use fastingress_http1::{Decoder, Encoder, Error, Event, Framing, Head, Limits, Scan, hop};
+use fastingress_http1::{Decoder, Encoder, Error, Event, Framing, Head, Limits, Scan};
 
 /// A body: what it holds, how it is written out again, and how many bytes it took.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,12 +76,6 @@ pub fn head_end(bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Error> {
         );
     }
     whole
-}
-
-/// Removes from a head what a proxy removes.
-pub fn strip(head: &mut Head, upgrade: bool) {
-    hop::strip_hop_by_hop(head, upgrade);
-    hop::drop_underscored(head);
 }
 
 /// The lines of a head that was written out, framing included, as an oracle should read them.

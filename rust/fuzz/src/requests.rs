@@ -3,7 +3,7 @@
 
 use crate::ours::{self, Body};
 use crate::{Line, hyper_reads, khttp_reads, sorted};
-use fastingress_http1::{Framing, Head, Limits, encode, path, request};
+use fastingress_http1::{Framing, Head, Limits, encode, hop, path, request};
 
 /// Put behind a message: whoever reads it as the next request has seen the end of the message where we saw it.
 const MARKER: &[u8] = b"GET /marker HTTP/1.1\r\nHost: marker\r\n\r\n";
@@ -34,7 +34,7 @@ fn accept(bytes: &[u8]) -> Option<Accepted<'_>> {
     let request = request::parse(&bytes[..end], &limits, &mut head).ok()?;
     let mut scratch = Vec::new();
     let _ = path::normalise(head.path(), true, &mut scratch);
-    ours::strip(&mut head, request.upgrade);
+    hop::strip_hop_by_hop(&mut head, request.upgrade);
     let body = ours::body(request.framing, request.framing, &[&bytes[end..]]).ok()??;
     let mut written = Vec::new();
     match request.upgrade {
@@ -77,7 +77,7 @@ fn written_again_is_the_same(accepted: &Accepted<'_>) {
         (head.method(), head.target(), head.authority()),
         (again.method(), again.target(), again.authority())
     );
-    ours::strip(&mut again, parsed.upgrade);
+    hop::strip_hop_by_hop(&mut again, parsed.upgrade);
     let mut twice = Vec::new();
     match parsed.upgrade {
         true => encode::request_upgrade(&again, &mut twice),

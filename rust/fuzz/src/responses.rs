@@ -3,7 +3,7 @@
 
 use crate::ours::{self, Body};
 use crate::{Line, hyper_reads, khttp_reads, sorted};
-use fastingress_http1::{Framing, Head, Limits, Version, encode, response};
+use fastingress_http1::{Framing, Head, Limits, Version, encode, hop, response};
 
 /// Put behind an answer that ends by itself: none of it may be read as body, and after an interim one it is the answer.
 const MARKER: &[u8] = b"HTTP/1.1 299 Marker\r\nContent-Length: 0\r\n\r\n";
@@ -39,7 +39,7 @@ fn accept<'a>(bytes: &'a [u8], method: &'static str, upgrade: bool) -> Option<Ac
     let end = ours::head_end(bytes, &limits).ok()??;
     let mut head = Head::new();
     let response = response::parse(&bytes[..end], &limits, method.as_bytes(), upgrade, &mut head).ok()?;
-    ours::strip(&mut head, response.upgrade);
+    hop::strip_hop_by_hop(&mut head, response.upgrade);
     let to = response.framing.for_client(Version::Http11);
     let body = ours::body(response.framing, to, &[&bytes[end..]]).ok()??;
     let mut written = Vec::new();
@@ -80,7 +80,7 @@ fn written_again_is_the_same(accepted: &Accepted<'_>) {
     let parsed = parsed.expect("what we write we accept");
     assert_eq!((parsed.interim, parsed.upgrade), (response.interim, response.upgrade));
     assert_eq!(again.status(), accepted.status);
-    ours::strip(&mut again, parsed.upgrade);
+    hop::strip_hop_by_hop(&mut again, parsed.upgrade);
     let mut twice = Vec::new();
     write(
         &again,

@@ -33,12 +33,6 @@ pub fn strip_hop_by_hop(head: &mut Head, keep_upgrade: bool) {
     }
 }
 
-/// Removes every line whose name has an underscore. Many backends read `x_real_ip` as `x-real-ip`, so a client could
-/// state what only we may state.
-pub fn drop_underscored(head: &mut Head) {
-    head.retain(|id, name, _| id != Name::Other || memchr::memchr(b'_', name).is_none());
-}
-
 fn takes_trailers(value: &[u8]) -> bool {
     elements(value).any(|element| element.eq_ignore_ascii_case(b"trailers"))
 }

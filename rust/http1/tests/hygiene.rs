@@ -163,15 +163,6 @@ fn an_edited_head_is_written_as_edited() {
 }
 
 #[test]
-fn names_with_underscores_can_be_dropped() {
-    let (mut head, request) = parsed("GET / HTTP/1.1\r\nHost: a\r\nX_Real_IP: 1\r\nX-Real-IP: 2\r\n\r\n");
-    hop::drop_underscored(&mut head);
-    let mut out = Vec::new();
-    encode::request(&head, request.framing, true, &mut out);
-    assert_eq!(out, b"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 2\r\n\r\n");
-}
-
-#[test]
 fn an_answer_says_what_becomes_of_the_connection() {
     let plain = "HTTP/1.1 200 Fine\r\nConnection: close\r\nContent-Length: 2\r\nServer: x\r\n\r\n";
     let (new, old) = (Version::Http11, Version::Http10);
