@@ -19,7 +19,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-rust test-python lint format audit bench bench-micro wheel fuzz docs upgrade clean
+.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale wheel fuzz docs upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -56,13 +56,18 @@ format: $(VENV)/.installed ## put all code into form
 audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 	$(DENY) --locked check advisories
 
-bench: $(VENV)/.installed ## compare CPU per request and memory with nginx and HAProxy (ARGS="--quick" for a look)
+release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
+
+bench: release ## compare CPU per request and memory with nginx and HAProxy (ARGS="--quick" for a look)
 	$(BIN)/python -m benches.compare $(ARGS)
 
-bench-micro: build ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
+bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
 	cargo bench --workspace --locked
-	$(BIN)/python -m pytest benches/python
+	$(BIN)/python -m pytest -o python_files='bench_*.py' benches/python
+
+bench-scale: release ## ten thousand Ingresses: start, edits, counts (ARGS="--help" for less)
+	$(BIN)/python -m benches.scale $(ARGS)
 
 wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
