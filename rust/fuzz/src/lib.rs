@@ -7,9 +7,10 @@
 //! | [`khttp_reads`] | the same head as khttp's parser reads it |
 //! | [`requests`], [`responses`], [`bodies`], [`paths`], [`change_sets`] | what must hold, one target each |
 //!
-//! Two oracles, since no single one will do. hyper is the most used HTTP/1 implementation in Rust and judges framing, bodies and trailers with
-//! code of its own, but its heads come from httparse, as ours do. khttp's parser shares nothing with httparse, is
-//! maintained, and is lenient, which is what one wants of somebody who must not be led to read a message otherwise.
+//! Two oracles, since no single one will do. hyper is the most used HTTP/1 implementation in Rust and judges framing,
+//! bodies and trailers with code of its own, but its heads come from httparse, as ours do. khttp's parser shares no code
+//! with httparse and is lenient, which is what one wants of somebody who must not be led to read a message otherwise.
+//! What an oracle refuses proves nothing and is let pass, except where hyper must take what we wrote ourselves.
 
 pub mod bodies;
 pub mod change_sets;

@@ -1,7 +1,7 @@
 //! A message as this project reads it, and as it would pass it on.
 
 use crate::{Line, line};
-use fastingress_http1::{Decoder, Encoder, Error, Event, Framing, Head, Limits, Scan};
+use fastingress_http1::{Decoder, Encoder, Error, Event, Framing, Limits, Scan};
 
 /// A body: what it holds, how it is written out again, and how many bytes it took.
 #[derive(Debug, Default, PartialEq, Eq)]
