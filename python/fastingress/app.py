@@ -148,6 +148,9 @@ class Service:
         _tell(outcome)
         if outcome.report is not None:
             self._reported.update(scope for scope, _ in outcome.report.problems)
+            generation, milliseconds = outcome.report.generation, outcome.seconds * 1000
+            what = (generation, outcome.upserts, outcome.removals, milliseconds)
+            _log.debug("table %d is live: %d keys changed, %d gone, in %.1f ms", *what)
             if outcome.report.compiled.certificates or outcome.report.compiled.hosts:
                 self._unverified.set()
         if self._tell is not None:

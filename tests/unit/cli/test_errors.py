@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.commands import run
+from fastingress.cli import main
+from tests.unit.cli.commands import GOLDEN, run
 
 FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin-port", "0"]
 
@@ -17,9 +18,7 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
     [
         (["--bogus"], "--bogus"),
         (["fly"], "fly"),
-        ([], "--manifests"),
         (["routes"], "--manifests"),
-        (["--manifests", "/does/not/exist"], "/does/not/exist"),
         (["check", "/does/not/exist"], "/does/not/exist"),
         (["--manifests", "manifests", "--http-port", "many"], "--http-port: 'many'"),
         (["--manifests", "manifests", "--http-port", "65536"], "--http-port"),
@@ -31,7 +30,6 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         (["--manifests", "manifests", "--metrics-per-ingress=maybe"], "--metrics-per-ingress: 'maybe'"),
         (["--manifests", "manifests", "--trusted-proxies", "everyone"], "--trusted-proxies: 'everyone'"),
         (["--manifests", "manifests", "--default-backend-service", "web"], "--default-backend-service: 'web'"),
-        (["--manifests", "manifests", "--ssl-ciphers", "ROT13", *FREE], "--ssl-ciphers"),
         (["--http-port", "1", "routes", "manifests"], "--http-port goes after the command"),
         (["explain", "ftp://shop.example.com/", "--manifests", "manifests"], "neither http nor https"),
         (["explain", "http://shop.example.com/%00", "--manifests", "manifests"], "is refused"),
@@ -41,7 +39,29 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         (["routes", "--admin", "ftp://127.0.0.1"], "--admin"),
     ],
 )
-def test_wrong_use_is_one_line_and_status_2(arguments: list[str], says: str) -> None:
+def test_wrong_use_is_one_line_and_status_2(
+    arguments: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(GOLDEN)
+    status = main(arguments)
+    out, err = capsys.readouterr()
+    assert status == 2, err
+    assert says in err
+    assert err.startswith("fastingress: ")
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--manifests"),
+        (["--bogus"], "--bogus"),
+        (["--manifests", "/does/not/exist"], "/does/not/exist"),
+        (["--manifests", "manifests", "--ssl-ciphers", "ROT13", *FREE], "--ssl-ciphers"),
+    ],
+)
+def test_a_process_that_cannot_start_says_so_in_one_line(arguments: list[str], says: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2, done.stderr
     assert says in done.stderr

@@ -137,6 +137,7 @@ def test_stdout_and_stderr_that_nobody_reads_do_not_keep_it_from_ending() -> Non
     try:
         seen = bytearray()
         while b"ready:" not in seen:
+            assert child.poll() is None, seen
             seen += os.read(err_reader, 4096)
         for pipe in (out, err):
             _fill(pipe)
