@@ -148,9 +148,6 @@ class Service:
         _tell(outcome)
         if outcome.report is not None:
             self._reported.update(scope for scope, _ in outcome.report.problems)
-            generation, milliseconds = outcome.report.generation, outcome.seconds * 1000
-            what = (generation, outcome.upserts, outcome.removals, milliseconds)
-            _log.debug("table %d is live: %d keys changed, %d gone, in %.1f ms", *what)
             if outcome.report.compiled.certificates or outcome.report.compiled.hosts:
                 self._unverified.set()
         if self._tell is not None:
@@ -171,9 +168,9 @@ def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
     writer = observe.setup(config.log_level, config.log_format)
     for warning in warnings:
         _log.warning("%s", warning)
-    collector.defer()
     try:
-        return asyncio.run(_run(config))
+        with collector.deferred():
+            return asyncio.run(_run(config))
     finally:
         writer.flush(1.0)
 
@@ -228,7 +225,7 @@ def _tell(outcome: Outcome) -> None:
         "work_seconds": round(outcome.seconds, 6),
     }
     _log.debug(
-        "generation %d is live: %d values sent and %d removed, %.1f ms after they were translated, %.1f ms of it work",
+        "table %d is live: %d values sent and %d removed, %.1f ms after they were translated, %.1f ms of it work",
         fields["generation"],
         outcome.upserts,
         outcome.removals,

@@ -12,20 +12,26 @@ These settings are the whole interpreter's: they are for a process that is ours,
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 _OLDEST = 2
 _THRESHOLDS = (500, 10, 1)
 """A full collection sees some 15,000 objects, at a third to half of a microsecond each."""
 
 
-def defer() -> None:
-    """No collections for now: everything that is read at the start stays."""
+@contextmanager
+def deferred() -> Iterator[None]:
+    """No collections until `resume`, or the end of the block: everything that is read at the start stays."""
     gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def resume() -> None:
-    """What there is now stays; what comes from here on is collected in small steps."""
+    """What there is now stays; what comes from here on is collected, in small steps."""
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
     if _set_aside not in gc.callbacks:

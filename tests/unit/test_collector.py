@@ -9,15 +9,18 @@ PROGRAM = """
 import gc
 from fastingress import collector
 
-collector.defer()
-assert not gc.isenabled()
-collector.resume()
-assert gc.isenabled()
+with collector.deferred():
+    assert not gc.isenabled()
+    collector.resume()
+    assert gc.isenabled()
 at_start = gc.get_freeze_count()
 assert at_start > 0
 kept = [[] for _ in range(1000)]
 gc.collect()
 assert gc.get_freeze_count() >= at_start + 1000, "what survived is set aside"
+with collector.deferred():
+    assert not gc.isenabled()
+assert gc.isenabled(), "also when nothing resumed it"
 collector.resume()
 assert len(gc.callbacks) == 1, "a second call changes nothing"
 """
