@@ -56,7 +56,8 @@ fn written_again_is_the_same(accepted: &Accepted<'_>) {
     let Accepted {
         head, request, written, ..
     } = accepted;
-    if head.authority().is_empty() {
+    // Two that may change: HTTP/1.0 may come without a Host, and a line named `close` is named by the Connection that we write.
+    if head.authority().is_empty() || head.find(b"close").is_some() {
         return;
     }
     let limits = Limits {
