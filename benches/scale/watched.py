@@ -8,12 +8,15 @@ thread waited for a processor, and never more than the whole process spent on on
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import selectors
 import threading
 import time
 from typing import Any, NamedTuple
+
+from fastingress.__main__ import main
 
 TOLD_FROM = 0.002
 """Seconds from which on a stall is told."""
@@ -67,7 +70,6 @@ def _tell(kind: str, begin: _Moment, end: _Moment, asked: float = 0.0) -> None:
 
 
 if __name__ == "__main__":
-    selectors.DefaultSelector = Watching  # type: ignore[misc,assignment]
-    from fastingress.__main__ import main
-
+    # What `asyncio.run` makes its loop with.
+    asyncio.events.new_event_loop = lambda: asyncio.SelectorEventLoop(Watching())
     main()
