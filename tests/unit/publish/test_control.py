@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable
 from typing import Any
 
@@ -42,6 +43,10 @@ class Failing(Translator):
 
 def service(port: str) -> Upsert:
     return Upsert(Service(metadata=ObjectMeta(name="web", namespace="default", annotations={"port": port})))
+
+
+def named(name: str) -> Upsert:
+    return Upsert(Service(metadata=ObjectMeta(name=name, namespace="default")))
 
 
 def problem(message: str) -> Problem:
@@ -108,5 +113,51 @@ def test_a_defect_in_the_first_pass_is_raised() -> None:
         with pytest.raises(RuntimeError, match="a defect"):
             await Control(translator, ProblemBook()).follow(stream(Batch()), unused.append)
         assert unused == []
+
+    run(test())
+
+
+def test_while_the_store_takes_a_large_batch_in_others_run() -> None:
+    async def test() -> None:
+        control = Control(Failing(), ProblemBook())
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        batch = Batch([named(f"web-{number}") for number in range(2000)])
+        task = asyncio.create_task(other())
+        await control.follow(stream(batch), lambda delta: None)
+        task.cancel()
+        assert len(control.store.view().list("Service")) == 2000
+        assert turns >= 5
+
+    run(test())
+
+
+def test_a_defect_while_the_store_takes_a_batch_in_loses_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        translator = Failing()
+        control = Control(translator, ProblemBook())
+        apply = control.store.apply
+
+        def break_down(changes: Iterable[Change]) -> set[Dependency]:
+            apply(changes)
+            raise RuntimeError("a defect")
+
+        async def batches() -> AsyncIterator[Batch]:
+            yield Batch()
+            monkeypatch.setattr(control.store, "apply", break_down)
+            yield Batch([service("1")])
+            monkeypatch.undo()
+            yield Batch()
+
+        published: list[Delta] = []
+        await control.follow(batches(), published.append)
+        assert translator.asked[1:] == [None], "the pass after it starts from everything, though its batch is empty"
+        assert len(published) == 2
 
     run(test())
