@@ -4,10 +4,10 @@
 //! Rules that could be in each other's way, those of one kind and path, are always in the same bucket.
 
 use crate::compiled::Route;
-use crate::compiler::Fragments;
 use crate::fragment::Rule;
-use crate::hosts::by_age;
+use crate::fragments::Fragments;
 use crate::index::{Leaf, Lengths, PathIndex, leaf_of};
+use crate::membership::by_age;
 use crate::merge::Contest;
 use crate::schema::{PathKind, Problem};
 use crate::table::hash_of;

@@ -6,7 +6,8 @@
 use crate::compiled::{Ingress, Route};
 use crate::decode::{self, SchemaError};
 use crate::digest::{self, Digest};
-use crate::fragment::{Compiled, Parts, Patterns};
+use crate::fragment::{Compiled, Parts};
+use crate::fragments::Fragments;
 use crate::hosts::Hosts;
 use crate::schema::{self, ChangeSet, Compat, Key, Kind, Problem, Report, Upsert};
 use crate::table::{Counted, RouteTable};
@@ -20,14 +21,14 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// Owns the mutable side of the route table. Single-threaded; the gateway keeps it under a lock.
 #[derive(Debug)]
 pub struct Compiler {
-    entries: [Map<Box<str>, Entry>; 5],
-    digest: Digest,
-    fragments: Fragments,
-    parts: Parts,
-    hosts: Hosts,
+    pub(crate) entries: [Map<Box<str>, Entry>; 5],
+    pub(crate) digest: Digest,
+    pub(crate) fragments: Fragments,
+    pub(crate) parts: Parts,
+    pub(crate) hosts: Hosts,
     /// What the routes to the controller's default backend come from.
     controller: Arc<Ingress>,
-    fallback: Option<Fallback>,
+    pub(crate) fallback: Option<Fallback>,
     troubled: HashSet<Box<str>, foldhash::fast::RandomState>,
     table: Arc<RouteTable>,
 }
@@ -44,17 +45,17 @@ pub struct Applied {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    digest: u128,
+pub(crate) struct Entry {
+    pub(crate) digest: u128,
     /// The compiled fragment, if this is one and it is sound.
-    fragment: Option<FragmentId>,
+    pub(crate) fragment: Option<FragmentId>,
 }
 
 /// The controller's default backend.
 #[derive(Debug)]
-struct Fallback {
+pub(crate) struct Fallback {
     target: schema::Target,
-    route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
 }
 
 /// What a change set has done so far.
@@ -395,118 +396,4 @@ impl Kind {
         Self::Certificate,
         Self::Fragment,
     ];
-}
-
-/// The compiled fragments by number.
-#[derive(Debug, Default)]
-pub(crate) struct Fragments {
-    list: Vec<Option<Compiled>>,
-    free: Vec<FragmentId>,
-}
-
-impl Fragments {
-    fn next_id(&mut self) -> FragmentId {
-        self.free.last().copied().unwrap_or_else(|| {
-            let id = FragmentId::try_from(self.list.len()).expect("there are fewer than 2^32 fragments");
-            self.list.push(None);
-            self.free.push(id);
-            id
-        })
-    }
-
-    fn put(&mut self, id: FragmentId, fragment: Compiled) {
-        debug_assert_eq!(self.free.last(), Some(&id), "the number was asked for just before");
-        self.free.pop();
-        self.list[id as usize] = Some(fragment);
-    }
-
-    fn take(&mut self, id: FragmentId) -> Compiled {
-        self.free.push(id);
-        self.list[id as usize]
-            .take()
-            .expect("an entry's number is that of a fragment")
-    }
-
-    pub(crate) fn get(&self, id: FragmentId) -> &Compiled {
-        self.list[id as usize]
-            .as_ref()
-            .expect("a host's number is that of a fragment")
-    }
-
-    /// Makes sure that the rules of a fragment can be had as regexes, if so asked.
-    pub(crate) fn prepare(&mut self, id: FragmentId, regex: bool, patterns: &mut Patterns) {
-        if let Some(fragment) = self.get_mut(id).filter(|_| regex) {
-            fragment.make_regexes(patterns);
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self, id: FragmentId) -> Option<&mut Compiled> {
-        self.list[id as usize].as_mut()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Compiled)> {
-        self.list
-            .iter()
-            .enumerate()
-            .filter_map(|(id, fragment)| Some((id, fragment.as_ref()?)))
-    }
-}
-
-impl Compiler {
-    /// Checks what must hold between its parts.
-    ///
-    /// # Panics
-    /// Something does not hold. For tests.
-    pub fn check_invariants(&self) {
-        self.parts.backends.check_invariants();
-        self.parts.ingresses.check_invariants();
-        self.parts.upstreams.check_invariants();
-        let mut sum = Digest::default();
-        self.entries
-            .iter()
-            .flat_map(HashMap::values)
-            .for_each(|entry| sum.replace(None, Some(entry.digest)));
-        assert_eq!(sum, self.digest, "the running digest is the sum of the entries");
-
-        let mut ids: Vec<usize> = self.entries[Kind::Fragment as usize]
-            .values()
-            .filter_map(|entry| entry.fragment.map(|id| id as usize))
-            .collect();
-        ids.sort_unstable();
-        assert_eq!(
-            ids,
-            self.fragments.iter().map(|(id, _)| id).collect::<Vec<_>>(),
-            "each fragment has its entry"
-        );
-        self.hosts.check_invariants(&self.fragments);
-
-        let mut users: HashMap<&str, u32> = HashMap::new();
-        let fallback = self
-            .fallback
-            .iter()
-            .filter_map(|fallback| fallback.route.target.backend.as_ref());
-        for cell in self
-            .fragments
-            .iter()
-            .flat_map(|(_, fragment)| fragment.cells())
-            .chain(fallback)
-        {
-            *users.entry(&cell.key).or_default() += 1;
-        }
-        for (key, counted, entry) in self.parts.backends.users() {
-            assert_eq!(
-                users.get(key).copied().unwrap_or(0),
-                counted,
-                "the users of the cell {key} are counted"
-            );
-            let known = self.entries[Kind::Endpoints as usize].contains_key(key);
-            assert!(!entry || known, "the cell {key} has an entry");
-        }
-        let ingresses: u32 = self.parts.ingresses.users().map(|(_, users)| users).sum();
-        assert_eq!(
-            ingresses as usize,
-            ids.len() + 1,
-            "each fragment uses one Ingress, and the controller another"
-        );
-    }
 }

@@ -102,7 +102,11 @@ impl VirtualHost {
             Search::Index(index) => index.leaves.iter().flat_map(|leaf| &leaf.lost).collect(),
         };
         let mut all: Vec<&Lost> = self.lost.iter().chain(of_paths).collect();
-        all.sort_by(|a, b| (&a.route.ingress.of.uid, a.route.rule).cmp(&(&b.route.ingress.of.uid, b.route.rule)));
+        // What is alike in all of this is in one leaf, or before all leaves, and keeps its order there: that of age.
+        all.sort_by_key(|lost| {
+            let route = &lost.route;
+            (&route.ingress.of.uid, route.rule, rank(route.kind), &route.path)
+        });
         all
     }
 }

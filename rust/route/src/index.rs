@@ -83,7 +83,6 @@ impl PathIndex {
 }
 
 /// Which leaf a hash leads to; the slot within it goes by other bits.
-#[expect(clippy::cast_possible_truncation, reason = "a part of the hash")]
 pub(crate) fn leaf_of(hash: u64, leaves: usize) -> usize {
     (hash >> 40) as usize & (leaves - 1)
 }

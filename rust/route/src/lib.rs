@@ -8,12 +8,13 @@
 //! | `decode`, `digest` | bytes to values; the digest of the desired state |
 //! | `compiled` | what a request holds on to: route, backend cell, settings |
 //! | `compiler` | the desired state by key, and the work a change makes |
-//! | `fragment`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
+//! | `fragment`, `fragments`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
 //! | `backends`, `scopes`, `upstreams`, `ingresses` | what routes share, kept while it is used |
-//! | `hosts`, `merge`, `buckets` | the fragments of a host become its virtual host |
+//! | `hosts`, `membership`, `merge`, `buckets` | the fragments of a host become its virtual host |
 //! | `host`, `paths`, `index`, `shard` | virtual hosts, and how they are laid out to be searched |
 //! | `table` | the table itself: lookup, certificates |
 //! | `explain`, `view` | the same for people |
+//! | `invariants` | what must hold between the parts, for tests |
 
 #![forbid(unsafe_code)]
 
@@ -26,10 +27,13 @@ mod digest;
 mod explain;
 mod form;
 mod fragment;
+mod fragments;
 mod host;
 mod hosts;
 mod index;
 mod ingresses;
+mod invariants;
+mod membership;
 mod merge;
 mod paths;
 mod pattern;
