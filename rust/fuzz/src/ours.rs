@@ -3,6 +3,13 @@
 use crate::{Line, line};
 use fastingress_http1::{Decoder, Encoder, Error, Event, Framing, Limits, Scan};
 
+/// Limits for what we wrote ourselves: a head at its limits may pass them by the lines that we add.
+pub const ROOMY: Limits = Limits {
+    head: 1 << 20,
+    headers: 512,
+    target: 1 << 20,
+};
+
 /// A body: what it holds, how it is written out again, and how many bytes it took.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Body {

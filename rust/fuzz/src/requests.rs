@@ -60,10 +60,7 @@ fn written_again_is_the_same(accepted: &Accepted<'_>) {
     if head.authority().is_empty() || head.find(b"close").is_some() {
         return;
     }
-    let limits = Limits {
-        head: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = ours::ROOMY;
     assert_eq!(ours::head_end(written, &limits), Ok(Some(written.len())));
     let mut again = Head::new();
     let parsed = request::parse(written, &limits, &mut again).expect("what we write we accept");

@@ -70,10 +70,7 @@ fn written_again_is_the_same(accepted: &Accepted<'_>) {
         written,
         ..
     } = accepted;
-    let limits = Limits {
-        head: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = ours::ROOMY;
     assert_eq!(ours::head_end(written, &limits), Ok(Some(written.len())));
     let mut again = Head::new();
     let parsed = response::parse(written, &limits, method.as_bytes(), response.upgrade, &mut again);
