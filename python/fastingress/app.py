@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from fastingress.translate import Delta, Options, Translator
 _log = logging.getLogger("fastingress")
 _SHOW_PROBLEMS_AFTER = 0.05
 _VERIFY_AFTER = 0.2
+_SWITCH_AFTER = 0.001
+"""Seconds after which a thread that parses lets the loop have the interpreter; by default it is five milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,7 @@ def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
     writer = observe.setup(config.log_level, config.log_format)
     for warning in warnings:
         _log.warning("%s", warning)
+    sys.setswitchinterval(_SWITCH_AFTER)
     try:
         with collector.deferred():
             return asyncio.run(_run(config))
