@@ -23,6 +23,12 @@ pub struct Message {
     pub body: Option<Vec<u8>>,
 }
 
+/// False for bytes with white space at the end of a line, which khttp takes for a part of a header's value. Such a message must not be
+/// held against it as it came, only as we pass it on.
+pub fn can_read(bytes: &[u8]) -> bool {
+    !bytes.windows(2).any(|pair| matches!(pair, b" \r" | b"\t\r"))
+}
+
 /// The request at the front of these bytes.
 pub fn request(bytes: &[u8]) -> Option<Message> {
     let request = Request::parse(bytes).ok()?;

@@ -111,7 +111,9 @@ fn khttp_agrees(accepted: &Accepted<'_>) {
         // It fails on trailers above ASCII.
         assert!(theirs.body.is_none_or(|theirs| theirs == body.data));
     }
-    if let Some(theirs) = khttp_reads::request(raw) {
+    if khttp_reads::can_read(raw)
+        && let Some(theirs) = khttp_reads::request(raw)
+    {
         assert_eq!(theirs.method.as_bytes(), head.method());
         assert!(
             theirs.body.is_none_or(|theirs| theirs == body.data),

@@ -109,7 +109,9 @@ fn khttp_agrees(accepted: &Accepted<'_>) {
         // It fails on trailers above ASCII.
         assert!(!has_body || theirs.body.is_none_or(|theirs| theirs == body.data));
     }
-    if let Some(theirs) = khttp_reads::response(raw) {
+    if khttp_reads::can_read(raw)
+        && let Some(theirs) = khttp_reads::response(raw)
+    {
         assert_eq!(theirs.status, *status);
         assert!(!has_body || theirs.body.is_none_or(|theirs| theirs == body.data));
     }
