@@ -18,6 +18,7 @@ from tests.support.manifests import Manifest
 from tests.support.metrics import Metrics
 
 T = TypeVar("T")
+NOWHERE: Address = ("", 0)
 
 
 class Served:
@@ -114,4 +115,4 @@ def in_process(folder: Path, **options: Any) -> Iterator[Served]:
     """A `fastingress.Gateway` on free ports of 127.0.0.1; options are its own."""
     chosen: dict[str, Any] = {"bind": ("127.0.0.1",), "access_log": "off", **options}
     with fastingress.Gateway(str(folder), **chosen) as gateway:
-        yield Served(folder, gateway.http, gateway.https, gateway.admin)
+        yield Served(folder, *(getattr(gateway, name, NOWHERE) for name in ("http", "https", "admin")))

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from tests.support.client import Address
 from tests.support.eventually import eventually
-from tests.support.gateway import Served
+from tests.support.gateway import NOWHERE, Served
 
 _READY = re.compile(r"ready: (?P<places>[^;]*);")
 _PLACE = re.compile(r"(?P<name>http|https|admin) on \[?(?P<host>[0-9a-f.:]+?)\]?:(?P<port>[0-9]+)(?:,|$)")
@@ -66,8 +66,7 @@ class Process(Served):
         places: dict[str, Address] = {}
         for place in _PLACE.finditer(_READY.search(line)["places"]):  # type: ignore[index]
             places.setdefault(place["name"], (place["host"], int(place["port"])))
-        nowhere = ("", 0)
-        return places.get("http", nowhere), places.get("https", nowhere), places.get("admin", nowhere)
+        return places.get("http", NOWHERE), places.get("https", NOWHERE), places.get("admin", NOWHERE)
 
 
 class Lines:
