@@ -1,0 +1,48 @@
+"""The comparison's arithmetic: ratios by round, processor time of a whole process tree."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from benches.compare import process, report
+from benches.compare.idle import Idled
+from benches.compare.load import Loaded, Turn
+from benches.compare.scenarios import SCENARIOS, Idle, Load
+from tests.support.eventually import eventually
+
+VERSIONS = {"fastingress": "0.1.0", "nginx": "1.22"}
+
+
+def loaded(*microseconds: float) -> Loaded:
+    return Loaded(tuple(Turn(1000, 5000.0, each) for each in microseconds))
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    assert loaded(10.0, 30.0).ratios_to(loaded(20.0, 30.0)) == [0.5, 1.0]
+
+
+def test_the_table_shows_median_and_spread() -> None:
+    scenario = next(each for each in SCENARIOS if isinstance(each, Load))
+    table = report.markdown(scenario, {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}, VERSIONS)
+    assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000 |" in table
+
+
+def test_memory_is_what_each_connection_added() -> None:
+    scenario = next(each for each in SCENARIOS if isinstance(each, Idle))
+    results = {"fastingress": Idled(1000, 0, 2048 * 1000), "nginx": Idled(1000, 0, 1024 * 1000)}
+    assert "| fastingress 0.1.0 | 2.00 KiB | 2.00 |" in report.markdown(scenario, results, VERSIONS)
+    kept = json.loads(report.to_json({scenario: results}, VERSIONS))
+    assert kept["scenarios"][0]["results"]["nginx"]["after_bytes"] == 1024 * 1000
+
+
+def test_the_time_of_children_and_threads_counts() -> None:
+    busy = "import threading\nt = threading.Thread(target=lambda: sum(range(3 * 10**6)))\nt.start()\nt.join()\n"
+    parent = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busy + 'input()'!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE) as child:
+        eventually(lambda: len(process.tree(child.pid)) == 2)
+        eventually(lambda: process.cpu_nanoseconds(child.pid) > 10**7)
+        assert process.memory_bytes(child.pid) > 2**20
+        assert child.stdin is not None
+        child.stdin.close()
