@@ -25,9 +25,9 @@ from fastingress.translate.state import State
 from fastingress.translate.uids import Uids
 from fastingress.translate.units import Unit, Units
 
-_PAGE = 32
-"""Units between two pauses of a paged update: about two milliseconds."""
-_HITS = 500
+_PAGE = 16
+"""Units between two pauses of a paged update: one to two milliseconds."""
+_HITS = 50
 """Dependencies that are looked up in one step, about as long as one unit takes."""
 _SETTINGS: Key = ("settings", SCOPE)
 
