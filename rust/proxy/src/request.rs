@@ -222,7 +222,7 @@ impl<'c> Request<'c> {
         match failure {
             Failure::Connect(_) | Failure::ConnectTimeout => true,
             Failure::UpstreamGone(_) | Failure::ReadTimeout | Failure::SendTimeout => {
-                self.body.out.written() == 0 || (repeatable && self.body.copy().is_some())
+                self.body.copy().is_some() && (repeatable || self.body.out.written() == 0)
             }
             _ => false,
         }

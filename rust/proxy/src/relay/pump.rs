@@ -53,6 +53,8 @@ pub struct Pump {
     body_bytes: u64,
     limit: u64,
     replay: Replay,
+    /// A byte of the source was used, so beginning again takes a copy.
+    begun: bool,
     wait: Wait,
     since: Instant,
     done: bool,
@@ -77,6 +79,7 @@ impl Pump {
             body_bytes: 0,
             limit,
             replay: Replay::Off,
+            begun: false,
             wait: Wait::Nobody,
             since: Instant::now(),
             done: false,
@@ -95,7 +98,7 @@ impl Pump {
     pub fn copy(&self) -> Option<&[u8]> {
         match &self.replay {
             Replay::Kept { bytes, .. } => Some(bytes),
-            Replay::Off if self.body_bytes == 0 => Some(&[]),
+            Replay::Off if !self.begun => Some(&[]),
             Replay::Off | Replay::Overflown => None,
         }
     }
@@ -151,13 +154,14 @@ impl Pump {
             }
             if !inbuf.is_empty() && !self.decoder.is_done() && self.wait != Wait::Sink {
                 let mut bytes = std::mem::take(inbuf);
-                let used = self.feed(cx, &bytes, sink, buffers)?;
+                let (used, fed) = self.feed(cx, &bytes, sink, buffers);
                 if used < bytes.len() {
                     bytes.drain(..used);
                     *inbuf = bytes;
                 } else {
                     buffers.give(bytes);
                 }
+                fed?;
                 continue;
             }
             if self.flush(cx, sink, buffers)?.is_pending() {
@@ -165,7 +169,7 @@ impl Pump {
             }
             if self.decoder.remaining_hint() == Some(0) {
                 // Nothing more is to be read; the decoder may still have the end to tell.
-                self.feed(cx, &[], sink, buffers)?;
+                self.feed(cx, &[], sink, buffers).1?;
                 self.done = self.decoder.is_done() && self.out.is_empty();
                 continue;
             }
@@ -223,28 +227,43 @@ impl Pump {
             self.encoder.finish(self.out.compose(buffers));
             return Ok(Poll::Ready(()));
         }
-        let used = self.feed(cx, bytes, sink, buffers)?;
+        let (used, fed) = self.feed(cx, bytes, sink, buffers);
         if used < bytes.len() {
             if inbuf.capacity() == 0 {
                 *inbuf = buffers.take();
             }
             inbuf.extend_from_slice(&bytes[used..]);
         }
+        fed?;
         Ok(Poll::Ready(()))
     }
 
-    /// Decodes `bytes` to their end or to the end of the body, and writes. Gives the number of bytes used.
+    /// Decodes `bytes` to their end or to the end of the body, and writes. Gives the number of bytes used, also with an
+    /// error: a sink that fails does not take the rest, which may hold the next request.
     fn feed<W: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
         sink: &mut W,
         buffers: &Buffers,
-    ) -> Result<usize, PumpError> {
+    ) -> (usize, Result<(), PumpError>) {
         let mut used = 0;
+        let fed = self.decode_and_write(cx, bytes, &mut used, sink, buffers);
+        self.begun |= used > 0;
+        (used, fed)
+    }
+
+    fn decode_and_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        used: &mut usize,
+        sink: &mut W,
+        buffers: &Buffers,
+    ) -> Result<(), PumpError> {
         while !self.decoder.is_done() {
-            let (n, event) = self.decoder.decode(&bytes[used..]).map_err(PumpError::Framing)?;
-            used += n;
+            let (n, event) = self.decoder.decode(&bytes[*used..]).map_err(PumpError::Framing)?;
+            *used += n;
             let Some(event) = event else { break };
             if let Event::Data(data) = &event {
                 self.count(data.len())?;
@@ -261,7 +280,7 @@ impl Pump {
         if self.staged && self.out.len() > 0 {
             self.push(cx, &[], sink, buffers)?;
         }
-        Ok(used)
+        Ok(())
     }
 
     fn push<W: AsyncWrite + Unpin>(
@@ -468,6 +487,35 @@ mod tests {
         let second = through(&mut rig, b"", 64, 64, false).await;
         assert_eq!(first, b"HEAD3\r\nabc\r\n0\r\n\r\n");
         assert_eq!(second, first);
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_takes_nothing_costs_the_body_but_not_what_follows_it() {
+        for (framing, input) in [
+            (Framing::Length(5), &b"helloGET /"[..]),
+            (Framing::Chunked, b"5\r\nhello\r\n0\r\n\r\nGET /"),
+        ] {
+            let mut rig = Rig::new(framing, framing, 0);
+            rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+            rig.inbuf.extend_from_slice(input);
+            let (_client, mut source) = duplex(64);
+            let (mut sink, server) = duplex(64);
+            drop(server);
+            assert!(matches!(rig.run(&mut source, &mut sink).await, Err(PumpError::Sink(_))));
+            assert_eq!(rig.inbuf, b"GET /");
+            assert_eq!(rig.pump.out.written(), 0);
+            assert!(rig.pump.copy().is_none(), "sent again, it would be without its body");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_of_which_nothing_was_used_can_be_sent_again_without_a_copy() {
+        let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 0);
+        assert_eq!(rig.pump.copy(), Some(&[][..]));
+        rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
+        let received = through(&mut rig, b"3\r\nabc\r\n0\r\n\r\n", 64, 64, false).await;
+        assert_eq!(received, b"HEAD3\r\nabc\r\n0\r\n\r\n");
+        assert!(rig.pump.copy().is_none());
     }
 
     #[tokio::test]
