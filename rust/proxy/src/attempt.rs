@@ -67,16 +67,11 @@ impl<'r, 'c> Attempt<'r, 'c> {
     pub async fn connect(request: &mut Request<'_>, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
         let worker = request.client.worker.clone();
         let mut connecting = std::pin::pin!(worker.upstreams.connect(choice, timeout));
-        let has_body = !matches!(request.parsed.framing, Framing::Empty);
         poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(connected);
             }
-            if !has_body {
-                std::task::ready!(request.client.poll_gone(cx));
-                return Poll::Ready(Err(Failure::ClientGone));
-            }
-            Poll::Pending
+            request.client.poll_gone(cx).map(|()| Err(Failure::ClientGone))
         })
         .await
     }
@@ -199,7 +194,6 @@ impl<'r, 'c> Attempt<'r, 'c> {
             return Ok(());
         }
         hop::strip_hop_by_hop(&mut self.head, false);
-        self.request.answered = true;
         let mut out = self.pump_to_client(Framing::Empty, Framing::Empty);
         let buffers = &self.request.client.worker.buffers;
         encode::response(
@@ -210,8 +204,21 @@ impl<'r, 'c> Attempt<'r, 'c> {
             false,
             out.out.compose(buffers),
         );
-        poll_fn(|cx| self.poll_to_client(cx, &mut out)).await?;
+        self.request.client.deadline.restart(self.client_timeout);
+        let moved = poll_fn(|cx| {
+            if let Poll::Ready(moved) = self.poll_to_client(cx, &mut out) {
+                return Poll::Ready(moved);
+            }
+            let late = self.request.client.deadline.poll(cx);
+            late.map(|()| Err(Failure::ClientTimeout))
+        })
+        .await;
         self.request.record.bytes_out += out.out.written();
+        if moved.is_err() {
+            // Half an interim answer: whatever came behind it would be read as its rest.
+            self.request.answered = true;
+        }
+        moved?;
         self.waiting_since = Instant::now();
         Ok(())
     }
@@ -249,7 +256,13 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     fn poll_relay(&mut self, cx: &mut Context<'_>, down: &mut Pump) -> Poll<Result<(), Failure>> {
-        self.poll_request_body(cx)?;
+        match self.poll_request_body(cx) {
+            // Too late to say so: the answer is under way. It is all the client gets to read, so it goes on to its end.
+            Err(Failure::BodyTooLarge | Failure::BadRequest(_)) => {
+                self.send_failed = Some(io::ErrorKind::InvalidData.into());
+            }
+            moved => moved?,
+        }
         if self.poll_to_client(cx, down)?.is_ready() {
             return Poll::Ready(Ok(()));
         }
