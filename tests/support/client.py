@@ -48,6 +48,14 @@ class RawClient:
             self.sock.sendall(data[split:])
         return self
 
+    def try_to_send(self, data: bytes) -> bool:
+        """Sends these bytes; False when the gateway has had enough before the end."""
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
     def drip(self, data: bytes) -> RawClient:
         """Sends these bytes one by one; stops quietly when the gateway has had enough."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
