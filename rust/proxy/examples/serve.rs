@@ -34,10 +34,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
-    let endpoints = EndpointSet { known: true, addresses: vec![backend.into()], dns: None };
+    let endpoints = EndpointSet {
+        known: true,
+        addresses: vec![backend.into()],
+        dns: None,
+    };
     let fragment = Fragment {
         host: "".into(),
-        ingress: IngressRef { namespace: "default".into(), name: "web".into(), uid: "1".into() },
+        ingress: IngressRef {
+            namespace: "default".into(),
+            name: "web".into(),
+            uid: "1".into(),
+        },
         age: "1".into(),
         scope: "process".into(),
         weak: false,
@@ -48,7 +56,11 @@ fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
             path: "/".into(),
             kind: PathKind::Prefix,
             rule: (0, 0),
-            target: Target { service: ENDPOINTS.into(), endpoints: ENDPOINTS.into(), upstream: "".into() },
+            target: Target {
+                service: ENDPOINTS.into(),
+                endpoints: ENDPOINTS.into(),
+                upstream: "".into(),
+            },
         }],
         default_backend: None,
     };
@@ -56,5 +68,10 @@ fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
         Upsert(Kind::Endpoints, ENDPOINTS.into(), rmp_serde::to_vec_named(&endpoints)?),
         Upsert(Kind::Fragment, "/1".into(), rmp_serde::to_vec_named(&fragment)?),
     ];
-    Ok(ChangeSet { version: VERSION, full: true, upserts, removals: Vec::new() })
+    Ok(ChangeSet {
+        version: VERSION,
+        full: true,
+        upserts,
+        removals: Vec::new(),
+    })
 }

@@ -28,49 +28,74 @@ pub async fn run(
     worker: Rc<Worker>,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let mut back_off = FIRST_BACK_OFF;
+    let mut pause = Duration::ZERO;
     loop {
-        tokio::select! {
+        let accepted = tokio::select! {
             biased;
             _ = phase.wait_for(|now| *now != Phase::Serving) => break,
-            accepted = accept_one(&listener, &worker) => match accepted {
-                Ok((stream, peer)) => {
-                    back_off = FIRST_BACK_OFF;
-                    spawn(stream, peer, tls.clone(), &worker);
-                }
-                Err(error) => {
-                    worker.metrics.refused(reason(&error));
-                    if is_shortage(&error) {
-                        sleep(back_off).await;
-                        back_off = (back_off * 2).min(MOST_BACK_OFF);
-                    }
-                }
-            },
+            accepted = accept_one(&listener, &worker, pause) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = Duration::ZERO;
+                spawn(stream, peer, tls.clone(), &worker);
+            }
+            Err(error) => {
+                worker.metrics.refused(reason(&error));
+                pause = if is_shortage(&error) {
+                    longer(pause)
+                } else {
+                    Duration::ZERO
+                };
+            }
         }
     }
-    take_in_the_rest(listener, tls, &worker);
+    take_in_the_rest(listener, tls, &worker).await;
 }
 
 /// Connections whose clients believe them open are served; closing the socket with them in its queue would reset them.
-fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
+async fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
     let Ok(listener) = listener.into_std() else { return };
     stop_new_connections(&listener);
-    while let Ok((stream, peer)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok()
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            spawn(stream, peer, tls.clone(), worker);
+    let mut pause = Duration::ZERO;
+    loop {
+        match listener.accept().and_then(|(stream, peer)| Ok((adopt(stream)?, peer))) {
+            Ok((stream, peer)) => spawn(stream, peer, tls.clone(), worker),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => {
+                worker.metrics.refused(reason(&error));
+                if is_shortage(&error) {
+                    // Connections that end make room; the process ends this task when its time is up.
+                    pause = longer(pause);
+                    sleep(pause).await;
+                }
+            }
         }
     }
 }
 
+fn adopt(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    stream.set_nonblocking(true)?;
+    TcpStream::from_std(stream)
+}
+
 /// Waits for room among the connections, then for a connection.
-async fn accept_one(listener: &TcpListener, worker: &Worker) -> io::Result<(TcpStream, SocketAddr)> {
+async fn accept_one(listener: &TcpListener, worker: &Worker, pause: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
     let shared = &worker.shared;
-    while shared.connections.load(Ordering::Relaxed) >= shared.connection_limit {
-        sleep(FIRST_BACK_OFF).await;
+    if shared.connections.load(Ordering::Relaxed) >= shared.connection_limit {
+        worker.metrics.refused("connection_limit");
+        while shared.connections.load(Ordering::Relaxed) >= shared.connection_limit {
+            sleep(FIRST_BACK_OFF).await;
+        }
     }
     listener.accept().await
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(FIRST_BACK_OFF, MOST_BACK_OFF)
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -26,6 +26,9 @@ const LIMITS: Limits = Limits {
     target: 0,
 };
 
+/// Interim answers before the final one. Each may take a read timeout, so their number bounds the wait as well.
+const INTERIMS: u32 = 64;
+
 /// One request on one connection.
 pub struct Attempt<'r, 'c> {
     request: &'r mut Request<'c>,
@@ -35,6 +38,7 @@ pub struct Attempt<'r, 'c> {
     inbuf: Vec<u8>,
     head: Box<Head>,
     scan: Scan,
+    interims: u32,
     /// The backend takes no more of the request; it may still answer.
     send_failed: Option<io::Error>,
     waiting_since: Instant,
@@ -58,6 +62,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
             connection,
             inbuf: Vec::new(),
             scan: Scan::default(),
+            interims: 0,
             send_failed: None,
             waiting_since: Instant::now(),
         }
@@ -83,6 +88,10 @@ impl<'r, 'c> Attempt<'r, 'c> {
             let answer = poll_fn(|cx| self.poll_answer(cx)).await?;
             if !answer.interim {
                 break answer;
+            }
+            self.interims += 1;
+            if self.interims > INTERIMS {
+                return Err(Failure::EndlessInterim);
             }
             self.forward_interim().await?;
         };

@@ -98,6 +98,11 @@ impl Lease {
         }
     }
 
+    /// True when nothing more is to be held.
+    pub fn is_refused(&self) -> bool {
+        self.budget.is_exhausted()
+    }
+
     /// States how much is held now.
     pub fn set(&mut self, bytes: usize) {
         if bytes > self.held {

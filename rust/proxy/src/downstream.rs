@@ -3,6 +3,7 @@
 //!
 //! While it waits it is a small task without buffers. What happens to a request is in `request`.
 
+use crate::buffers::Lease;
 use crate::conn::ConnInfo;
 use crate::deadline::Deadline;
 use crate::error::Failure;
@@ -36,6 +37,8 @@ pub struct Client {
     pub deadline: Deadline,
     /// The thread it lives on.
     pub worker: Rc<Worker>,
+    /// What `inbuf` holds of the global budget.
+    held: Lease,
     slot: usize,
 }
 
@@ -65,12 +68,14 @@ impl Client {
     pub async fn serve(stream: Transport, info: Box<ConnInfo>, worker: Rc<Worker>) {
         let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
         let slot = worker.register();
+        let held = Lease::new(&worker.shared.budget);
         let mut client = Client {
             stream,
             inbuf: Vec::new(),
             info,
             deadline: Deadline::after(wait),
             worker,
+            held,
             slot,
         };
         let after = client.requests().await;
@@ -128,6 +133,7 @@ impl Client {
         let read = poll_head(cx, stream, inbuf, scan, limits, &worker.buffers, |bytes| {
             parse::parse(bytes, limits, head).map(|parsed| (parsed, bytes.len()))
         });
+        self.held.set(self.inbuf.len());
         match read {
             Poll::Ready(Ok(parsed)) => return Poll::Ready(Ok(parsed)),
             Poll::Ready(Err(HeadError::Refused(error))) => return Poll::Ready(Err(Some(Failure::BadRequest(error)))),
@@ -140,13 +146,16 @@ impl Client {
         self.poll_idle(cx)
     }
 
-    /// Part of a head is here: the rest must come in time.
+    /// Part of a head is here: the rest must come in time, and while there is memory for it.
     fn poll_slow_head<T>(
         &mut self,
         cx: &mut Context<'_>,
         since: &mut Option<Instant>,
     ) -> Poll<Result<T, Option<Failure>>> {
         let wait = Duration::from_millis(self.worker.shared.options.head_timeout_ms.into());
+        if self.worker.shared.budget.is_exhausted() {
+            return Poll::Ready(Err(Some(Failure::Overload)));
+        }
         let since = *since.get_or_insert_with(Instant::now);
         self.deadline.set(since + wait);
         self.deadline.poll(cx).map(|()| Err(Some(Failure::ClientTimeout)))
@@ -172,9 +181,13 @@ impl Client {
     /// Ready when the client has gone. What it sends meanwhile is kept for later, up to a bound.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self {
-            stream, inbuf, worker, ..
+            stream,
+            inbuf,
+            worker,
+            held,
+            ..
         } = self;
-        while inbuf.len() < PIPELINED {
+        while inbuf.len() < PIPELINED && !worker.shared.budget.is_exhausted() {
             let read = worker.buffers.with_scratch(|scratch| {
                 let mut space = ReadBuf::new(&mut scratch[..PIPELINED]);
                 std::task::ready!(Pin::new(&mut *stream).poll_read(cx, &mut space))?;
@@ -186,7 +199,7 @@ impl Client {
             });
             match read {
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => held.set(inbuf.len()),
                 Poll::Pending => return Poll::Pending,
             }
         }

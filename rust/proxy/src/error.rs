@@ -42,6 +42,9 @@ pub enum Failure {
     /// The endpoint answered something that is not HTTP.
     #[error("the backend's answer was refused: {0:?}")]
     BadResponse(fastingress_http1::Error),
+    /// The endpoint sent interim answers and no final one.
+    #[error("the backend sent too many interim answers")]
+    EndlessInterim,
     /// The endpoint sent nothing for too long.
     #[error("the backend took too long to answer")]
     ReadTimeout,
@@ -69,7 +72,7 @@ impl Failure {
             Failure::BadRequest(error) => error.status(),
             Failure::NoRoute => 404,
             Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => 503,
-            Failure::Connect(_) | Failure::UpstreamGone(_) | Failure::BadResponse(_) => 502,
+            Failure::Connect(_) | Failure::UpstreamGone(_) | Failure::BadResponse(_) | Failure::EndlessInterim => 502,
             Failure::ConnectTimeout | Failure::ReadTimeout | Failure::SendTimeout => 504,
             Failure::ClientTimeout => 408,
             Failure::ClientGone => 499,
@@ -88,6 +91,7 @@ impl Failure {
             Failure::ConnectTimeout => "connect_timeout",
             Failure::UpstreamGone(_) => "upstream_gone",
             Failure::BadResponse(_) => "bad_response",
+            Failure::EndlessInterim => "endless_interim",
             Failure::ReadTimeout => "upstream_read_timeout",
             Failure::SendTimeout => "upstream_send_timeout",
             Failure::ClientTimeout => "client_timeout",
@@ -100,19 +104,17 @@ impl Failure {
     /// Whose doing it is.
     pub fn side(&self) -> Side {
         match self {
-            Failure::BadRequest(_) | Failure::ClientTimeout | Failure::ClientGone | Failure::BodyTooLarge => Side::Client,
+            Failure::BadRequest(_) | Failure::ClientTimeout | Failure::ClientGone | Failure::BodyTooLarge => {
+                Side::Client
+            }
             Failure::NoRoute | Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => Side::Us,
             Failure::Connect(_)
             | Failure::ConnectTimeout
             | Failure::UpstreamGone(_)
             | Failure::BadResponse(_)
+            | Failure::EndlessInterim
             | Failure::ReadTimeout
             | Failure::SendTimeout => Side::Upstream,
         }
-    }
-
-    /// True when another endpoint may be tried even for a request that is not idempotent: no byte of it was sent.
-    pub fn nothing_was_sent(&self) -> bool {
-        matches!(self, Failure::Connect(_) | Failure::ConnectTimeout)
     }
 }

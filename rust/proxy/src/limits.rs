@@ -8,15 +8,26 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Descriptors that are not for connections: listeners, pipes, files being read, the admin port.
 const RESERVED: u64 = 256;
 
-/// Raises the soft limit of open files to the hard one and gives the number of client connections that fit: each may
-/// need one descriptor for itself and one for its backend. A number that was asked for is kept when it fits.
+/// Raises the soft limit of open files to the hard one and gives the number of client connections to take: what is asked
+/// for, as far as there are descriptors; else three quarters of them, which leaves one for a backend to every third.
 pub fn connections(asked: usize) -> Result<usize, StartError> {
-    let descriptors = raise_descriptor_limit().map_err(|source| StartError::System {
+    let raised = raise_descriptor_limit();
+    let descriptors = raised.map_err(|source| StartError::System {
         what: "raise RLIMIT_NOFILE",
         source,
     })?;
-    let fit = (descriptors.saturating_sub(RESERVED) / 2).max(16) as usize;
-    Ok(if asked == 0 { fit } else { asked.min(fit) })
+    Ok(fitting(asked, descriptors))
+}
+
+fn fitting(asked: usize, descriptors: u64) -> usize {
+    let free = usize::try_from(descriptors.saturating_sub(RESERVED))
+        .unwrap_or(usize::MAX)
+        .max(16);
+    if asked == 0 {
+        (free / 4 * 3).max(16)
+    } else {
+        asked.min(free)
+    }
 }
 
 fn raise_descriptor_limit() -> io::Result<u64> {
@@ -65,5 +76,18 @@ pub fn die(why: &str) -> ! {
     unsafe {
         libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len());
         libc::_exit(70)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn connections_follow_the_descriptors() {
+        assert_eq!(fitting(0, 20_000), 14_808);
+        assert_eq!(fitting(15_000, 20_000), 15_000, "what is asked for, if it fits");
+        assert_eq!(fitting(30_000, 20_000), 19_744, "what fits, if it does not");
+        assert_eq!(fitting(0, 64), 16, "a few at least");
     }
 }

@@ -18,8 +18,6 @@ use std::time::Instant;
 
 /// Bytes of a request body that are kept in case it must be sent again.
 const REPLAY: usize = 64 * 1024;
-/// Pooled connections that may turn out to be stale before a fresh one is made.
-const STALE: usize = 2;
 
 /// One request under way.
 pub struct Request<'c> {
@@ -35,6 +33,8 @@ pub struct Request<'c> {
     pub record: Record,
     /// True once a byte of the final answer may have reached the client.
     pub answered: bool,
+    /// Pooled connections have had their chance.
+    only_fresh: bool,
     path: Vec<u8>,
 }
 
@@ -80,6 +80,7 @@ impl<'c> Request<'c> {
             body,
             record,
             answered: false,
+            only_fresh: false,
             path,
         }
     }
@@ -170,7 +171,7 @@ impl<'c> Request<'c> {
         );
         let repeatable = is_idempotent(self.head.method());
         if repeatable && !matches!(self.parsed.framing, Framing::Empty) {
-            self.body.keep_copy(REPLAY);
+            self.body.keep_copy(REPLAY, &self.client.worker.shared.budget);
         }
         let worker = self.client.worker.clone();
         let mut tried = Tried::default();
@@ -194,14 +195,16 @@ impl<'c> Request<'c> {
         Err(last)
     }
 
-    /// One endpoint: pooled connections that turn out to be stale first, then a fresh one.
+    /// One endpoint: a pooled connection, or a fresh one. The first pooled one that turns out to be stale costs nothing;
+    /// after that only fresh ones are used, so that every further try counts as one.
     async fn on_endpoint(&mut self, found: &Found, choice: &Choice, repeatable: bool) -> Result<After, Failure> {
         let worker = self.client.worker.clone();
-        for _ in 0..STALE {
-            let Some(connection) = worker.upstreams.checkout(choice, !repeatable) else {
-                break;
-            };
-            match Attempt::new(self, found, connection).run().await {
+        if !self.only_fresh
+            && let Some(connection) = worker.upstreams.checkout(choice, !repeatable)
+        {
+            let outcome = Attempt::new(self, found, connection).run().await;
+            self.only_fresh = outcome.is_err();
+            match outcome {
                 Err(failure @ Failure::UpstreamGone(_)) if self.may_try_again(&failure, repeatable) => {}
                 outcome => return outcome,
             }
@@ -210,6 +213,7 @@ impl<'c> Request<'c> {
         let start = Instant::now();
         let connection = Attempt::connect(self, choice, timeout).await?;
         self.record.connect_us = Some(start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
+        self.only_fresh = true;
         Attempt::new(self, found, connection).run().await
     }
 

@@ -100,6 +100,7 @@ pub struct Worker {
     /// Where access records go; `None` when the log is off.
     pub log: Option<LogHandle>,
     table: RefCell<Cache<Arc<ArcSwap<RouteTable>>, Arc<RouteTable>>>,
+    #[expect(clippy::vec_box, reason = "the boxes go in and out whole; a head is not moved")]
     heads: RefCell<Vec<Box<Head>>>,
     idle: RefCell<slab::Slab<Option<Waker>>>,
     drain_idle_until: Cell<Option<Instant>>,

@@ -111,3 +111,23 @@ fn draining_ends_idle_connections_and_finishes_in_time() {
     assert!(rig.gateway.drain(std::time::Duration::from_secs(10)));
     assert_eq!(support::read_to_end(&mut client), b"");
 }
+
+#[test]
+fn a_request_that_kills_its_backends_is_sent_as_often_as_there_are_tries_and_once_more() {
+    let backends = [Backend::answering(OK), Backend::answering(OK), Backend::answering(OK)];
+    let rig = Rig::with_backend("/", &backends[0]);
+    rig.set_endpoints(&backends.each_ref().map(|backend| backend.address));
+    let mut client = rig.connect();
+    for _ in 0..9 {
+        client
+            .write_all(b"GET /warm HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+            .expect("sends");
+        read_answer(&mut client);
+    }
+    client
+        .write_all(b"GET /die HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+        .expect("sends");
+    assert!(read_answer(&mut client).starts_with("HTTP/1.1 502 "));
+    let sent: usize = backends.iter().map(|backend| backend.times("/die ")).sum();
+    assert!((1..=4).contains(&sent), "sent {sent} times");
+}

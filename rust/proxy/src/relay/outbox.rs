@@ -42,13 +42,13 @@ impl Outbox {
     }
 
     /// Bytes that have not been taken.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.waiting.len() - self.taken
     }
 
     /// True when the sink has taken everything and flushed it.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && !self.unflushed
+        self.waiting() == 0 && !self.unflushed
     }
 
     /// Bytes that the sink has taken so far.
@@ -73,7 +73,7 @@ impl Outbox {
         buffers: &Buffers,
     ) -> io::Result<bool> {
         let mut data = data;
-        while self.len() + data.len() > 0 {
+        while self.waiting() + data.len() > 0 {
             let waiting = &self.waiting[self.taken..];
             let written = match (waiting, data) {
                 (only, []) | ([], only) => Pin::new(&mut *sink).poll_write(cx, only),
@@ -88,7 +88,7 @@ impl Outbox {
             }
             self.written += n as u64;
             self.unflushed = true;
-            let of_waiting = n.min(self.len());
+            let of_waiting = n.min(self.waiting());
             self.taken += of_waiting;
             data = &data[n - of_waiting..];
         }
@@ -103,7 +103,7 @@ impl Outbox {
         sink: &mut W,
         buffers: &Buffers,
     ) -> Poll<io::Result<()>> {
-        if self.len() > 0 && !self.push(cx, sink, &[], buffers)? {
+        if self.waiting() > 0 && !self.push(cx, sink, &[], buffers)? {
             return Poll::Pending;
         }
         if self.unflushed {

@@ -5,7 +5,7 @@
 //! way it runs nor what a timeout is; it says whom it waits for and since when.
 
 use super::Outbox;
-use crate::buffers::{Budget, Buffers};
+use crate::buffers::{Budget, Buffers, Lease};
 use fastingress_http1::{Decoder, Encoder, Event, Framing};
 use std::io;
 use std::pin::Pin;
@@ -64,8 +64,23 @@ pub struct Pump {
 #[derive(Debug)]
 enum Replay {
     Off,
-    Kept { bytes: Vec<u8>, most: usize },
+    Kept { bytes: Vec<u8>, most: usize, held: Lease },
     Overflown,
+}
+
+impl Replay {
+    /// Keeps these bytes too, or gives up: they are too many, or memory is short.
+    fn add(&mut self, more: &[u8]) {
+        let Replay::Kept { bytes, most, held } = self else {
+            return;
+        };
+        if bytes.len() + more.len() > *most || held.is_refused() {
+            *self = Replay::Overflown;
+            return;
+        }
+        bytes.extend_from_slice(more);
+        held.set(bytes.len());
+    }
 }
 
 impl Pump {
@@ -87,10 +102,11 @@ impl Pump {
     }
 
     /// Keeps a copy of what is sent after the head, up to `most` bytes.
-    pub fn keep_copy(&mut self, most: usize) {
+    pub fn keep_copy(&mut self, most: usize, budget: &Arc<Budget>) {
         self.replay = Replay::Kept {
             bytes: Vec::new(),
             most,
+            held: Lease::new(budget),
         };
     }
 
@@ -268,7 +284,7 @@ impl Pump {
             if let Event::Data(data) = &event {
                 self.count(data.len())?;
                 if !self.staged {
-                    self.remember(data);
+                    self.replay.add(data);
                     if !self.push(cx, data, sink, buffers)? {
                         break;
                     }
@@ -277,7 +293,7 @@ impl Pump {
             }
             self.stage(&event, buffers);
         }
-        if self.staged && self.out.len() > 0 {
+        if self.staged && self.out.waiting() > 0 {
             self.push(cx, &[], sink, buffers)?;
         }
         Ok(())
@@ -307,12 +323,7 @@ impl Pump {
             out.extend_from_slice(data);
         }
         self.encoder.after(event, out);
-        if let Replay::Kept { bytes, most } = &mut self.replay {
-            bytes.extend_from_slice(&out[start..]);
-            if bytes.len() > *most {
-                self.replay = Replay::Overflown;
-            }
-        }
+        self.replay.add(&out[start..]);
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), PumpError> {
@@ -321,16 +332,6 @@ impl Pump {
             return Err(PumpError::TooLarge);
         }
         Ok(())
-    }
-
-    fn remember(&mut self, data: &[u8]) {
-        if let Replay::Kept { bytes, most } = &mut self.replay {
-            if bytes.len() + data.len() > *most {
-                self.replay = Replay::Overflown;
-            } else {
-                bytes.extend_from_slice(data);
-            }
-        }
     }
 
     fn progress(&mut self) {
@@ -480,7 +481,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_sent_can_be_sent_again_from_the_start() {
         let mut rig = Rig::new(Framing::Chunked, Framing::Chunked, 0);
-        rig.pump.keep_copy(100);
+        rig.pump.keep_copy(100, &rig.budget);
         rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
         let first = through(&mut rig, b"3\r\nabc\r\n0\r\n\r\n", 64, 64, false).await;
         rig.pump.begin(&rig.buffers, |out| out.extend_from_slice(b"HEAD"));
@@ -521,7 +522,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_body_is_not_kept() {
         let mut rig = Rig::new(Framing::Length(200), Framing::Length(200), 0);
-        rig.pump.keep_copy(100);
+        rig.pump.keep_copy(100, &rig.budget);
         through(&mut rig, &[b'x'; 200], 64, 64, false).await;
         assert!(rig.pump.copy().is_none());
     }

@@ -108,7 +108,8 @@ fn fragment(path: &str) -> Fragment {
     }
 }
 
-/// Answers every request head with the same bytes, and keeps the connection.
+/// Answers every request head with the same bytes and keeps the connection; one for `/die` is read and the connection
+/// closed.
 pub struct Backend {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<u8>>>,
@@ -135,6 +136,11 @@ impl Backend {
         backend
     }
 
+    /// How often this text was received.
+    pub fn times(&self, text: &str) -> usize {
+        self.seen().matches(text).count()
+    }
+
     /// Every byte received so far, on all connections.
     pub fn seen(&self) -> String {
         String::from_utf8(self.seen.lock().expect("not poisoned").clone()).expect("text")
@@ -159,6 +165,9 @@ fn serve(mut stream: TcpStream, answer: &[u8], seen: &Mutex<Vec<u8>>) {
             "\r\n\r\n"
         };
         if text.ends_with(end) {
+            if text.contains("/die ") {
+                return;
+            }
             request.clear();
             if stream.write_all(answer).is_err() {
                 return;
