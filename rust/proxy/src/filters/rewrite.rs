@@ -6,12 +6,16 @@
 //! redirects there.
 //!
 //! Captures are taken from the path in match form, which is encoded, so a capture cannot decode into anything. In the query of a template,
-//! what would begin another parameter is encoded as well.
+//! what would begin another parameter is encoded as well. What comes out is looked at as a whole: a path with a dot segment
+//! would leave the place that the template names, and one that is longer than a target may be is nothing to send.
 
-use super::clean::{self, Class, is_host, push, settle};
+use super::clean::{self, Class, is_host, push};
 use super::{Exchange, Verdict};
-use fastingress_http1::Head;
+use fastingress_http1::{Head, path};
 use fastingress_route::{Pattern, Route};
+
+/// Bytes of a rewritten target, or as many as the client's own had if those were more.
+const LONGEST: usize = 16 * 1024;
 
 /// Rewrites the target, or redirects.
 pub(super) fn rewrite(head: &mut Head, exchange: &Exchange<'_>, scratch: &mut Vec<u8>) -> Verdict {
@@ -22,19 +26,19 @@ pub(super) fn rewrite(head: &mut Head, exchange: &Exchange<'_>, scratch: &mut Ve
     if !head.target().starts_with(b"/") {
         return Verdict::Continue;
     }
-    let captures = Captures {
-        pattern: exchange.route.pattern.as_deref(),
-        path: exchange.path,
-    };
     scratch.clear();
-    let done = match split_url(template) {
+    let pattern = exchange.route.pattern.as_deref();
+    let limit = LONGEST.max(head.target().len());
+    let done = Captures::of(pattern, exchange.path, limit).and_then(|captures| match split_url(template) {
         None => push_origin(scratch, template, &captures, head.query()),
         Some((start, rest)) => push_url(scratch, start, rest, &captures, head.query()),
-    };
+    });
     match done {
-        None => Verdict::refuse(500, "rewrite_failed"),
-        Some(Form::Url) => Verdict::redirect(302, scratch.clone(), "rewrite_redirect"),
-        Some(Form::Origin) => {
+        Err(Fault::Unmatched) => Verdict::refuse(500, "rewrite_failed"),
+        Err(Fault::Escapes) => Verdict::refuse(400, "rewrite_escapes"),
+        Err(Fault::TooLong) => Verdict::refuse(414, "rewrite_too_long"),
+        Ok(Form::Url) => Verdict::redirect(302, scratch.clone(), "rewrite_redirect"),
+        Ok(Form::Origin) => {
             head.set_target(scratch);
             Verdict::Continue
         }
@@ -47,6 +51,16 @@ enum Form {
     Origin,
     /// A full URL.
     Url,
+}
+
+/// Why nothing was made of it.
+enum Fault {
+    /// The captures cannot be had.
+    Unmatched,
+    /// The path has a dot segment, or an escape that is none.
+    Escapes,
+    /// The target would be longer than one may be.
+    TooLong,
 }
 
 /// The template of a route that rewrites. One that equals the path of the rule says: no rewrite.
@@ -68,15 +82,36 @@ fn split_url(template: &str) -> Option<(&str, &str)> {
     Some(template.split_at(host.map_or(template.len(), |at| scheme.len() + at)))
 }
 
-fn push_origin(out: &mut Vec<u8>, template: &str, captures: &Captures<'_>, query: Option<&[u8]>) -> Option<Form> {
+fn push_origin(out: &mut Vec<u8>, template: &str, captures: &Captures, query: Option<&[u8]>) -> Result<Form, Fault> {
     push_rest(out, template, captures, query)?;
     if out.first() != Some(&b'/') {
         out.insert(0, b'/');
     }
-    Some(Form::Origin)
+    let path_ends = out.iter().position(|byte| *byte == b'?').unwrap_or(out.len());
+    if has_dots(&out[..path_ends]) {
+        return Err(Fault::Escapes);
+    }
+    Ok(Form::Origin)
 }
 
-fn push_url(out: &mut Vec<u8>, start: &str, rest: &str, captures: &Captures<'_>, query: Option<&[u8]>) -> Option<Form> {
+/// True for a path with a dot segment, in whichever way one may be spelled, or with an escape that is none.
+fn has_dots(path: &[u8]) -> bool {
+    let mut scratch = Vec::new();
+    let Ok(normal) = path::normalise(path, false, &mut scratch) else {
+        return true;
+    };
+    // Slashes are not merged, so a dot segment alone takes slashes away; at the end it leaves one that was not there.
+    let slashes = |path: &[u8]| path.iter().filter(|byte| **byte == b'/').count();
+    slashes(normal) != slashes(path) || normal.ends_with(b"/") != path.ends_with(b"/")
+}
+
+fn push_url(
+    out: &mut Vec<u8>,
+    start: &str,
+    rest: &str,
+    captures: &Captures,
+    query: Option<&[u8]>,
+) -> Result<Form, Fault> {
     push(out, start.as_bytes(), clean::uri);
     let host_ends = out.len();
     push_rest(out, rest, captures, query)?;
@@ -87,11 +122,11 @@ fn push_url(out: &mut Vec<u8>, start: &str, rest: &str, captures: &Captures<'_>,
     if is_whole && !matches!(out.get(host_ends), None | Some(b'/' | b'?')) {
         out.insert(host_ends, b'/');
     }
-    Some(Form::Url)
+    Ok(Form::Url)
 }
 
-/// Path and query. `None` when the captures cannot be had.
-fn push_rest(out: &mut Vec<u8>, template: &str, captures: &Captures<'_>, query: Option<&[u8]>) -> Option<()> {
+/// Path and query.
+fn push_rest(out: &mut Vec<u8>, template: &str, captures: &Captures, query: Option<&[u8]>) -> Result<(), Fault> {
     let (template, query) = match template.strip_suffix('?') {
         Some(template) => (template, None),
         None => (template, query.filter(|query| !query.is_empty())),
@@ -103,24 +138,14 @@ fn push_rest(out: &mut Vec<u8>, template: &str, captures: &Captures<'_>, query: 
     captures.fill(out, path, clean::target)?;
     if let Some(own_query) = own_query {
         out.push(b'?');
-        push_template_query(out, own_query, captures)?;
+        // Each capture by itself, so that it stays within its parameter.
+        captures.fill(out, own_query, clean::query_value)?;
     }
     if let Some(query) = query {
         out.push(if own_query.is_some() { b'&' } else { b'?' });
         push(out, query, clean::query);
     }
-    Some(())
-}
-
-/// The query of a template: each capture by itself, so that it stays within its parameter.
-fn push_template_query(out: &mut Vec<u8>, mut template: &str, captures: &Captures<'_>) -> Option<()> {
-    while let Some(at) = next_group(template) {
-        push(out, &template.as_bytes()[..at], clean::target);
-        captures.fill(out, &template[at..at + 2], clean::query_value)?;
-        template = &template[at + 2..];
-    }
-    push(out, template.as_bytes(), clean::target);
-    Some(())
+    captures.check(out)
 }
 
 /// Where the next `$1` to `$9` stands.
@@ -131,32 +156,45 @@ fn next_group(template: &str) -> Option<usize> {
         .position(|pair| pair[0] == b'$' && matches!(pair[1], b'1'..=b'9'))
 }
 
-/// Where the captures come from.
-struct Captures<'a> {
-    pattern: Option<&'a Pattern>,
-    path: &'a [u8],
+/// What the groups took, and how long a target may become.
+struct Captures {
+    /// Of `$1` to `$9`, parted by line feeds, which no path in match form holds. Empty on a route without a pattern.
+    taken: Vec<u8>,
+    limit: usize,
 }
 
-impl Captures<'_> {
-    /// Adds the template with its captures, encoded where they are not of the class. `None` when the pattern does not match.
-    fn fill(&self, out: &mut Vec<u8>, template: &str, class: Class) -> Option<()> {
-        let start = out.len();
-        match self.pattern {
-            Some(pattern) if !pattern.expand(self.path, template, out) => return None,
-            Some(_) => {}
-            None => push_without_groups(out, template),
+impl Captures {
+    /// Asks the pattern once, however often the template names a group.
+    fn of(pattern: Option<&Pattern>, path: &[u8], limit: usize) -> Result<Self, Fault> {
+        let mut taken = Vec::new();
+        match pattern {
+            Some(pattern) if !pattern.expand(path, "$1\n$2\n$3\n$4\n$5\n$6\n$7\n$8\n$9", &mut taken) => {
+                Err(Fault::Unmatched)
+            }
+            _ => Ok(Self { taken, limit }),
         }
-        settle(out, start, class);
-        Some(())
     }
-}
 
-fn push_without_groups(out: &mut Vec<u8>, mut template: &str) {
-    while let Some(at) = next_group(template) {
-        out.extend_from_slice(&template.as_bytes()[..at]);
-        template = &template[at + 2..];
+    /// Adds the template with its captures, which are encoded where they are not of the class. Ends as soon as it is too much.
+    fn fill(&self, out: &mut Vec<u8>, mut template: &str, class: Class) -> Result<(), Fault> {
+        while let Some(at) = next_group(template) {
+            push(out, &template.as_bytes()[..at], clean::target);
+            let group = usize::from(template.as_bytes()[at + 1] - b'1');
+            let taken = self.taken.split(|byte| *byte == b'\n').nth(group);
+            push(out, taken.unwrap_or_default(), class);
+            self.check(out)?;
+            template = &template[at + 2..];
+        }
+        push(out, template.as_bytes(), clean::target);
+        self.check(out)
     }
-    out.extend_from_slice(template.as_bytes());
+
+    fn check(&self, out: &[u8]) -> Result<(), Fault> {
+        if out.len() > self.limit {
+            return Err(Fault::TooLong);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -314,5 +352,88 @@ mod tests {
     #[test]
     fn a_path_that_the_pattern_does_not_take_is_not_passed_on() {
         assert_eq!(target(&scene("/x/(.*)", true, "/$1"), "/other"), "500 rewrite_failed");
+    }
+
+    #[test]
+    fn no_capture_climbs_out_of_the_place_that_the_template_names() {
+        for (template, asked) in [
+            ("/public/$1", "/files../admin"),
+            ("/public/$1", "/files%2e%2e/admin"),
+            ("/public/$1", "/files.%2E/admin?q=1"),
+            ("/public/$1", "/files..%2fadmin"),
+            ("/public/$1", "/files..%5cadmin"),
+            ("/public/$1", "/files..\\admin"),
+            ("/public/$1", "/files..;a=b/admin"),
+            ("/public/$1", "/files.."),
+            ("/public/$1", "/files%2e%2e?q=1"),
+            ("/public/$1", "/files."),
+            ("/public/$1", "/files./x"),
+            ("/public/.$1", "/files./x"),
+            ("/public/x/$1./admin", "/files."),
+            ("/public/%2$1/admin", "/filese.%2fx"),
+            ("/public/%$1", "/filesx"),
+            ("$1", "/files../admin"),
+        ] {
+            assert_eq!(
+                target(&scene("/files(.*)", true, template), asked),
+                "400 rewrite_escapes",
+                "{template} {asked}"
+            );
+        }
+        assert_eq!(target(&scene("/x", false, "/a/../b"), "/x"), "400 rewrite_escapes");
+    }
+
+    #[test]
+    fn dots_that_are_no_segment_are_passed_on() {
+        for (asked, seen) in [
+            ("/files/.well-known/x", "/public//.well-known/x"),
+            ("/files...", "/public/..."),
+            ("/files.a/b..", "/public/.a/b.."),
+            ("/files/..a/", "/public//..a/"),
+            ("/filesa?x=/../b", "/public/a?x=/../b"),
+            ("/files%252e%252e/a", "/public/%252e%252e/a"),
+        ] {
+            assert_eq!(target(&scene("/files(.*)", true, "/public/$1"), asked), seen, "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_too_long_is_refused_and_not_built() {
+        let asked = format!("/x/{}", "a".repeat(8000));
+        for (template, fits) in [
+            ("/$1$1".to_owned(), true),
+            ("/$1$1$1".to_owned(), false),
+            ("/?a=$1&b=$1&c=$1".to_owned(), false),
+            ("https://new.example/$1$1$1".to_owned(), false),
+            (format!("/{}", "$1".repeat(100_000)), false),
+            (format!("/?{}", "$1".repeat(100_000)), false),
+        ] {
+            let seen = target(&scene("/x/(.*)", true, &template), &asked);
+            assert_eq!(
+                seen == "414 rewrite_too_long",
+                !fits,
+                "{}",
+                &template[..8.min(template.len())]
+            );
+        }
+        let with_query = format!("{asked}?{}", "b".repeat(8000));
+        assert_eq!(
+            target(&scene("/x/(.*)", true, "/$1$1"), &with_query),
+            "414 rewrite_too_long"
+        );
+        let empty = scene("/x/(.*)", true, &format!("/a{}", "$1".repeat(100_000)));
+        assert_eq!(target(&empty, "/x/"), "/a", "the pattern is asked once");
+    }
+
+    #[test]
+    fn expansion_ends_at_the_limit() {
+        let mut out = Vec::new();
+        let captures = super::Captures {
+            taken: vec![b'a'; 1000],
+            limit: 5000,
+        };
+        let done = captures.fill(&mut out, &"$1".repeat(100_000), super::clean::target);
+        assert!(matches!(done, Err(super::Fault::TooLong)));
+        assert_eq!(out.len(), 6000);
     }
 }
