@@ -209,7 +209,10 @@ impl LogHandle {
                 size += usize::from(*length);
             }
         }
-        if self.shared.waiting.load(Relaxed) + size > WAITING {
+        // Counted before it is queued: the thread takes off what it finds in the queue, and must not be there first.
+        let waiting = self.shared.waiting.fetch_add(size, Relaxed) + size;
+        if waiting > WAITING {
+            self.shared.waiting.fetch_sub(size, Relaxed);
             self.shared.dropped.fetch_add(1, Relaxed);
             return;
         }
@@ -221,7 +224,6 @@ impl LogHandle {
         }
         queue.entries.push(Entry::new(record, lengths));
         drop(queue);
-        let waiting = self.shared.waiting.fetch_add(size, Relaxed) + size;
         self.shared.tell(if waiting > HURRY { MUCH } else { SOMETHING });
     }
 }

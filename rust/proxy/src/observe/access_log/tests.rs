@@ -72,6 +72,23 @@ fn lines_are_written_without_being_asked_for() {
 }
 
 #[test]
+fn a_record_is_counted_before_the_thread_can_take_it() {
+    let (log, reader) = start(LogFormat::Text);
+    let handle = log.handle();
+    let queue = lock(&handle.queue);
+    let worker = {
+        let handle = handle.clone();
+        std::thread::spawn(move || handle.write(&record(None, 200), &head(b"/")))
+    };
+    until("counting", || handle.shared.waiting.load(Relaxed) > 0);
+    assert!(queue.entries.is_empty());
+    drop(queue);
+    worker.join().unwrap();
+    assert!(log.stop());
+    assert_eq!((rest(reader).lines().count(), log.shared.waiting.load(Relaxed)), (1, 0));
+}
+
+#[test]
 fn each_worker_keeps_its_order_and_nothing_gets_lost() {
     const LINES: usize = 2_000;
     let (log, reader) = start(LogFormat::Text);
