@@ -8,10 +8,12 @@
 //! |---|---|
 //! | [`pages`] | what each path answers |
 //! | [`query`] | the query of `/explain`, and the URL in it |
+//! | `room` | who goes when there are too many connections |
 //! | [`spare`] | descriptors kept aside |
 
 pub mod pages;
 pub mod query;
+mod room;
 pub mod spare;
 
 use super::process::is_out_of_descriptors;
@@ -19,6 +21,7 @@ use fastingress_route::RouteTable;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use room::{Place, Room};
 use spare::Spares;
 use std::convert::Infallible;
 use std::io;
@@ -29,10 +32,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::LocalSet;
 
-/// Connections served at a time; further ones wait in the accept queue.
+/// Connections served at a time. A further one takes the place of one that says nothing.
 const CONNECTIONS: usize = 64;
 
 /// For a request head, and between two requests.
@@ -114,14 +117,14 @@ fn adopt(listener: StdListener) -> io::Result<TcpListener> {
 struct Shared {
     state: Arc<dyn AdminState>,
     spares: Spares,
-    room: Semaphore,
+    room: Room,
 }
 
 async fn serve(listeners: Vec<TcpListener>, state: Arc<dyn AdminState>, mut stopped: watch::Receiver<bool>) {
     let shared = Rc::new(Shared {
         state,
         spares: Spares::new(),
-        room: Semaphore::new(CONNECTIONS),
+        room: Room::new(CONNECTIONS),
     });
     for listener in listeners {
         tokio::task::spawn_local(accept(listener, shared.clone()));
@@ -132,14 +135,15 @@ async fn serve(listeners: Vec<TcpListener>, state: Arc<dyn AdminState>, mut stop
 
 async fn accept(listener: TcpListener, shared: Rc<Shared>) {
     loop {
-        let Ok(permit) = shared.room.acquire().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((stream, _)) => {
-                permit.forget();
                 shared.spares.refill();
-                tokio::task::spawn_local(connection(stream, shared.clone()));
+                let (place, was_full) = shared.room.enter();
+                tokio::task::spawn_local(connection(stream, place, shared.clone()));
+                if was_full {
+                    // The other one closes before the next one is accepted.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) if is_out_of_descriptors(&error) && shared.spares.release() => {}
             Err(_) => tokio::time::sleep(BACK_OFF).await,
@@ -147,8 +151,20 @@ async fn accept(listener: TcpListener, shared: Rc<Shared>) {
     }
 }
 
-async fn connection(stream: TcpStream, shared: Rc<Shared>) {
+async fn connection(stream: TcpStream, place: Rc<Place>, shared: Rc<Shared>) {
+    tokio::select! {
+        biased;
+        () = place.ended() => {}
+        () = talk(stream, &place, &shared) => {}
+    }
+    shared.spares.refill();
+    shared.room.leave(&place);
+}
+
+/// Answers requests until either side has enough. Dropping it closes the connection.
+async fn talk(stream: TcpStream, place: &Place, shared: &Shared) {
     let answer = |request: hyper::Request<hyper::body::Incoming>| {
+        place.ask();
         let response = pages::answer(request.method(), request.uri(), &*shared.state);
         std::future::ready(Ok::<_, Infallible>(response))
     };
@@ -157,19 +173,15 @@ async fn connection(stream: TcpStream, shared: Rc<Shared>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_LIMIT);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
+    // Errors are the client's and of no interest to anyone else.
+    if tokio::time::timeout(CONNECTION_TIME, connection.as_mut())
+        .await
+        .is_err()
     {
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
-        // Errors are the client's and of no interest to anyone else.
-        if tokio::time::timeout(CONNECTION_TIME, connection.as_mut())
-            .await
-            .is_err()
-        {
-            connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
-        }
+        connection.as_mut().graceful_shutdown();
+        let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
     }
-    shared.spares.refill();
-    shared.room.add_permits(1);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 
 struct State {
@@ -186,33 +186,51 @@ fn nonsense_and_long_heads_are_refused() {
     assert_eq!(server.ask("GET", "/healthz").status, 200);
 }
 
+/// A request on a connection that stays open.
+fn ask_on(stream: &mut TcpStream) {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut text = Vec::new();
+    while !text.ends_with(b"\r\n\r\nok\n") {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1);
+        text.push(byte[0]);
+    }
+}
+
 #[test]
 fn a_connection_is_kept_for_the_next_request() {
     let server = server();
     let mut stream = server.connect();
     for _ in 0..3 {
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-        let mut text = Vec::new();
-        while !text.ends_with(b"\r\n\r\nok\n") {
-            let mut byte = [0];
-            assert_eq!(stream.read(&mut byte).unwrap(), 1);
-            text.push(byte[0]);
-        }
+        ask_on(&mut stream);
     }
 }
 
 #[test]
-fn more_connections_than_there_is_room_for_wait_their_turn() {
+fn when_there_is_no_room_the_connection_that_was_silent_longest_ends() {
     let server = server();
-    let idle: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
-    let mut waiting = server.connect();
-    waiting
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    idle[0].shutdown(Shutdown::Both).unwrap();
-    let mut text = String::new();
-    waiting.read_to_string(&mut text).unwrap();
-    assert!(text.ends_with("ok\n"), "{text}");
+    let mut idle: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    // The last one is answered: all were accepted.
+    ask_on(&mut idle[CONNECTIONS - 1]);
+    ask_on(&mut idle[0]);
+    assert_eq!(server.ask("GET", "/readyz").status, 200);
+    assert_eq!(idle[1].read(&mut [0]).unwrap(), 0, "closed");
+    // Nobody else had to go, and nobody waited until time had run out for all.
+    for at in (0..CONNECTIONS).filter(|at| *at != 1) {
+        ask_on(&mut idle[at]);
+    }
+}
+
+#[test]
+fn a_probe_is_answered_while_others_hold_far_too_many_connections() {
+    let server = server();
+    let mut held: Vec<_> = (0..4 * CONNECTIONS).map(|_| server.connect()).collect();
+    let mut last = server.connect();
+    ask_on(&mut last);
+    for silent in &mut held[..3 * CONNECTIONS] {
+        assert_eq!(silent.read(&mut [0]).unwrap(), 0, "closed");
+    }
+    ask_on(&mut last);
 }
 
 #[test]
