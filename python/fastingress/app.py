@@ -21,7 +21,7 @@ import msgspec
 from fastingress import _core, collector, observe
 from fastingress.config import Config
 from fastingress.control import Control
-from fastingress.errors import ConfigError, StartError
+from fastingress.errors import ConfigError, FastingressError, StartError, worded
 from fastingress.model import Settings
 from fastingress.publish import Outcome, ProblemBook, Published, Publisher, Refusals, decode_scopes, publish
 from fastingress.signals import Signals
@@ -93,7 +93,7 @@ class Service:
         work = (self.publisher.run(), self._follow(), self._verify())
         self._tasks = [asyncio.create_task(one) for one in work]
         await _first_of(self._first, self._tasks)
-        await self.publisher.settle()
+        await _first_of(asyncio.ensure_future(self.publisher.settle()), self._tasks)
         if self.outcome is None or self.outcome.error is not None:
             raise StartError(f"the first table could not be compiled: {self.outcome and self.outcome.error}")
         self._show_now()
@@ -124,6 +124,9 @@ class Service:
 
     def close(self) -> None:
         """End now, whatever the state; a second time does nothing."""
+        for task in self._tasks:
+            if not task.cancel() and not task.cancelled():
+                task.exception()  # taken note of: one part's end is enough to report
         self.core.stop()
 
     async def _follow(self) -> None:
@@ -167,14 +170,26 @@ class Service:
 
 
 def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
-    """Serve until a signal asks to stop; the exit status. `warnings` are logged. Raises `ConfigError`, `StartError`."""
-    writer = observe.setup(config.log_level, config.log_format)
+    """Serve until a signal asks to stop; the exit status. `warnings` are logged.
+
+    Raises `ConfigError` and, whatever else goes wrong, `StartError`.
+    """
+    try:
+        writer = observe.setup(config.log_level, config.log_format)
+    except RuntimeError as error:
+        raise StartError(f"cannot start: {worded(error)}") from error
     for warning in warnings:
         _log.warning("%s", warning)
     sys.setswitchinterval(_SWITCH_AFTER)
     try:
         with collector.deferred():
             return asyncio.run(_run(config))
+    except FastingressError:
+        raise
+    except Exception as error:
+        # A loop that cannot close for lack of threads must not hide why it was closed.
+        first = error.__context__ if isinstance(error.__context__, FastingressError) else None
+        raise first or StartError(f"cannot go on: {worded(error)}") from error
     finally:
         writer.flush(1.0)
 
@@ -247,7 +262,9 @@ async def _first_of(wanted: asyncio.Future[None], tasks: list[asyncio.Task[None]
             error = task.exception()
             if isinstance(error, ManifestPathError):
                 raise ConfigError(str(error)) from error
-            raise StartError(f"the control plane ended: {error!r}") from error
+            if isinstance(error, FastingressError):
+                raise error
+            raise StartError(f"the control plane ended: {worded(error)}") from error
 
 
 def _ready_line(service: Service) -> str:

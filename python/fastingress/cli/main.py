@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-from fastingress.errors import ConfigError, FastingressError, UrlError
+from fastingress.errors import SCARCE, ConfigError, FastingressError, UrlError, worded
 
 _FAILED = 1
 _WRONG_USE = 2
@@ -15,21 +17,34 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names from files may hold anything
+    try:
+        status = _obey(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except (ConfigError, UrlError) as error:
+        return _complain(str(error), _WRONG_USE)
+    except BrokenPipeError:
+        # Whoever read our output has gone, which is no error; nothing more may be written at exit.
+        _silence()
+        return 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        if _wants_trace(arguments) and not _is_expected(error):
+            traceback.print_exception(error)
+        return _complain(_unwritten(error) or worded(error), _FAILED)
+
+
+def _obey(arguments: Sequence[str]) -> int:
     # typer takes a while to load: nothing that imports this package pays for it but a command line.
     from fastingress.cli.commands import command, is_usage_error
 
     try:
         status = command().main(args=_switches(arguments), prog_name="fastingress", standalone_mode=False)
-    except (ConfigError, UrlError) as error:
-        return _complain(str(error), _WRONG_USE)
-    except FastingressError as error:
-        return _complain(str(error), _FAILED)
-    except BrokenPipeError:
-        # Whoever read our output has gone, which is no error; nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     except Exception as error:
         if not is_usage_error(error):
             raise
@@ -53,6 +68,32 @@ def _switches(arguments: Sequence[str]) -> list[str]:
             argument = name if on else name.replace("--", "--no-", 1)
         made.append(argument)
     return made
+
+
+def _is_expected(error: Exception) -> bool:
+    """Whether the message says it all."""
+    return isinstance(error, FastingressError) and error.__cause__ is None
+
+
+def _wants_trace(arguments: Sequence[str]) -> bool:
+    """Asked of the bare words: what went wrong may have done so before they were parsed."""
+    words = " ".join(arguments).replace("=", " ")
+    return "--log-level debug" in words or os.environ.get("FASTINGRESS_LOG_LEVEL") == "debug"
+
+
+def _unwritten(error: Exception) -> str:
+    """What to say when it was our output that could not be written, of which an error names no file; else nothing."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno in SCARCE:
+        return ""
+    _silence()
+    return f"standard output cannot be written: {worded(error)}"
+
+
+def _silence() -> None:
+    """What is left to write goes nowhere: the interpreter would try, and complain, at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def _complain(message: str, status: int) -> int:

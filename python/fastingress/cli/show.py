@@ -109,7 +109,7 @@ def _json(value: Any) -> None:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         for line in _plain([heads, *rows] if heads else rows):
             _line(line)
         return
@@ -131,4 +131,4 @@ def _plain(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    print(text)  # noqa: T201 - it does nothing where there is no standard output

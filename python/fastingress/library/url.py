@@ -29,6 +29,8 @@ def asked(url: str, headers: Mapping[str, str]) -> Asked:
     """
     if re.search(r"[\x00-\x1f\x7f]", url):
         raise UrlError(f"{url!r}: a URL has no control characters")
+    if re.search(r"[\ud800-\udfff]", url):
+        raise UrlError(f"{url!r}: a URL is text that can be written as UTF-8")
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host = parts.hostname or ""

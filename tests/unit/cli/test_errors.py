@@ -33,6 +33,7 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         (["--http-port", "1", "routes", "manifests"], "--http-port goes after the command"),
         (["explain", "ftp://shop.example.com/", "--manifests", "manifests"], "neither http nor https"),
         (["explain", "http://shop.example.com/%00", "--manifests", "manifests"], "is refused"),
+        (["explain", "http://shop.example.com/\udcff", "--manifests", "manifests"], "UTF-8"),
         (["explain", "http://x/", "-H", "no colon", "--manifests", "manifests"], "--header: 'no colon'"),
         (["routes", "manifests", "--output", "xml"], "--output: 'xml'"),
         (["routes", "manifests", "--admin", "http://127.0.0.1:1"], "--admin"),
@@ -57,7 +58,7 @@ def test_wrong_use_is_one_line_and_status_2(
     [
         ([], "--manifests"),
         (["--bogus"], "--bogus"),
-        (["--manifests", "/does/not/exist"], "/does/not/exist"),
+        (["--manifests", "/does/not/exist", *FREE], "/does/not/exist"),
         (["--manifests", "manifests", "--ssl-ciphers", "ROT13", *FREE], "--ssl-ciphers"),
     ],
 )

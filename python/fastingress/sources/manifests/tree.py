@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from fastingress.errors import SCARCE, StartError, worded
 from fastingress.sources.manifests.batch import ManifestPathError
 from fastingress.sources.manifests.reading import Signature, signature_of
 
@@ -45,7 +46,8 @@ class Denied(NamedTuple):
 def roots_of(paths: list[str]) -> list[Root]:
     """The roots, without those that another one contains.
 
-    Raises ManifestPathError for a path that is not there or cannot be read.
+    Raises ManifestPathError for a path that is not there or cannot be read, StartError when there are too few
+    descriptors or too little memory to look.
     """
     if not paths:
         raise ManifestPathError("no path of manifests was given (--manifests PATH)")
@@ -66,6 +68,8 @@ def _check_readable(path: str) -> None:
         if stat.S_ISDIR(mode):
             os.scandir(path).close()
     except OSError as error:
+        if error.errno in SCARCE:
+            raise StartError(f"--manifests {worded(error)}") from error
         reason = os.strerror(error.errno or 0)
         raise ManifestPathError(f"--manifests {path}: {reason[:1].lower()}{reason[1:]}") from None
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):

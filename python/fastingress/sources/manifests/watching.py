@@ -17,7 +17,7 @@ from types import TracebackType
 from asyncinotify import Event, Inotify, Mask, Watch
 from msgspec import Struct
 
-from fastingress.sources.manifests.batch import ManifestPathError
+from fastingress.errors import StartError, worded
 from fastingress.sources.manifests.tree import File, Root, is_manifest_name
 
 QUIET = 0.002
@@ -245,5 +245,16 @@ def _open_inotify() -> Inotify:
     try:
         return Inotify(cache_size=256, sync_timeout=0)
     except OSError as error:
-        hint = ": raise fs.inotify.max_user_instances" if error.errno == errno.EMFILE else ""
-        raise ManifestPathError(f"--manifests cannot be watched: {os.strerror(error.errno or 0)}{hint}") from None
+        reason = worded(error)
+        if error.errno == errno.EMFILE and _may_open_more():
+            reason = "too many inotify instances: raise fs.inotify.max_user_instances"
+        raise StartError(f"--manifests cannot be watched: {reason}") from error
+
+
+def _may_open_more() -> bool:
+    """Whether the process has descriptors left: inotify has one error for its own limit and for that one."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return False
+    return True
