@@ -1,6 +1,7 @@
 """From plain data, or JSON bytes, to a typed object: the defaults and the validation that an API server gives.
 
-An object that is refused is one problem that names the field, never an exception. Kinds that nobody here reads are
+An object that is refused is one problem that names the field, never an exception: what goes wrong here by a mistake of
+ours becomes a problem of that one object too, so that all others are served. Kinds that nobody here reads are
 passed over quietly. Reading files and splitting them into documents is not done here.
 """
 
@@ -66,11 +67,11 @@ def decode_json(data: bytes | msgspec.Raw, kind: str | None = None) -> Decoded:
     try:
         if target is not None:
             return Decoded(_with_defaults(_DECODERS[target.kind].decode(data), None, ""), [])
-    except (msgspec.DecodeError, FieldError):
-        pass  # the way of plain data below knows nulls, and what to say
+    except Exception:  # the way of plain data below knows nulls, and what to say
+        pass
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Decoded(None, [Problem("InvalidObject", "error", None, f"not JSON: {error}")])
     if not isinstance(raw, dict):
         return Decoded(None, [Problem("InvalidObject", "error", None, "not an object")])
@@ -99,18 +100,26 @@ def _typed_item(list_kind: str, version: Any, item: Any) -> Any:
 
 
 def _typed(raw: Mapping[str, Any], target: type[Object], origin: Origin | None, place: str) -> Decoded:
-    problems = [] if origin is None else _warnings(raw, target, origin)
+    problems: list[Problem] = []
     try:
+        problems += [] if origin is None else _warnings(raw, target, origin)
         item = _with_defaults(convert(raw, target), origin, place)
         faults = [] if origin is None else faults_of(item)
     except FieldError as error:
         faults = [str(error)]
+    except Exception as error:  # one object must not end the process
+        return Decoded(None, [_our_mistake(error, raw, origin)])
     if not faults:
         return Decoded(item, problems)
     message = "; ".join(faults[:MOST_NAMED])
     if len(faults) > MOST_NAMED:
         message += f"; and {len(faults) - MOST_NAMED} more"
     return Decoded(None, [Problem("InvalidField", "error", _rough_ref(raw), message, origin), *problems])
+
+
+def _our_mistake(error: Exception, raw: Mapping[str, Any], origin: Origin | None) -> Problem:
+    message = f"cannot be read for a mistake in fastingress, please report it: {type(error).__name__}: {error}"
+    return Problem("InternalError", "error", _rough_ref(raw), message, origin)
 
 
 def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:

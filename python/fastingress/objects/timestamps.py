@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 
 from fastingress.objects.conversion import FieldError
 
-_CANONICAL = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\dZ")
+_CANONICAL = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z")
 
 
 def canonical_timestamp(text: str) -> str:
     """RFC 3339 in UTC without fractions of a second, `2026-01-31T09:00:00Z`.
 
-    Raises FieldError for anything that is not RFC 3339.
+    Raises FieldError for anything that is not RFC 3339, and for a time that in UTC is not in the years 1 to 9999.
     """
     if _CANONICAL.fullmatch(text):
         return text
@@ -22,5 +22,13 @@ def canonical_timestamp(text: str) -> str:
     except ValueError:
         time = None
     if time is None or time.tzinfo is None:
-        raise FieldError("metadata.creationTimestamp", f'Invalid value: "{text}": must be a time in RFC 3339 form')
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        raise _invalid(text, "must be a time in RFC 3339 form")
+    try:
+        utc = time.astimezone(timezone.utc)
+    except OverflowError:
+        raise _invalid(text, "must be in the years 1 to 9999 in UTC") from None
+    return utc.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _invalid(text: str, why: str) -> FieldError:
+    return FieldError("metadata.creationTimestamp", f'Invalid value: "{text}": {why}')

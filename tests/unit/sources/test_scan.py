@@ -10,7 +10,7 @@ import pytest
 
 from fastingress.objects import Ingress, ObjectKey
 from fastingress.problems import Origin
-from fastingress.sources.manifests import ManifestPathError, ManifestSource
+from fastingress.sources.manifests import ManifestPathError, ManifestSource, yaml_text
 from fastingress.sources.manifests.reading import MOST_BYTES
 from fastingress.store import Upsert
 from tests.unit.sources.manifests import file_of, ingress, scanned
@@ -208,3 +208,30 @@ def test_a_second_scan_says_all_again_and_parses_only_what_is_new(tmp_path: Path
     objects = [change.object for change in third.changes if isinstance(change, Upsert)]
     assert sorted(item.metadata.name for item in objects if isinstance(item, Ingress)) == ["b", "c"]
     assert len(third.changes) == 3, "and one is gone"
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_time_out_of_range_keeps_one_object_out_and_no_other(tmp_path: Path, time: str) -> None:
+    bad = ingress("bad").replace("  name: bad\n", f'  name: bad\n  creationTimestamp: "{time}"\n', 1)
+    (tmp_path / "a.yaml").write_text(file_of(ingress("a"), bad, ingress("b")))
+    world = scanned(tmp_path)
+    assert sorted(world.hosts()) == ["a", "b"]
+    (problem,) = world.problems[str(tmp_path / "a.yaml")]
+    assert (problem.code, problem.object and problem.object.name) == ("InvalidField", "bad")
+
+
+def test_a_document_that_breaks_its_reader_is_one_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = yaml_text.parse
+
+    def breaking(text: str) -> yaml_text.Document:
+        if "name: bad" in text:
+            raise RecursionError("too deep")
+        return parse(text)
+
+    monkeypatch.setattr(yaml_text, "parse", breaking)
+    (tmp_path / "a.yaml").write_text(file_of(ingress("a"), ingress("bad"), ingress("b")))
+    world = scanned(tmp_path)
+    assert sorted(world.hosts()) == ["a", "b"]
+    (problem,) = world.problems[str(tmp_path / "a.yaml")]
+    assert (problem.code, problem.severity) == ("InternalError", "error")
+    assert problem.origin == Origin(str(tmp_path / "a.yaml"), 15, 1)

@@ -132,6 +132,15 @@ def _decoded(data: bytes) -> str:
 
 
 def _parse(text: str, as_json: bool) -> Parsed:
+    """A document that cannot be read for a mistake of ours is a problem of that document alone."""
+    try:
+        return _parse_document(text, as_json)
+    except Exception as error:  # one document must not end the process
+        message = f"cannot be read for a mistake in fastingress, please report it: {type(error).__name__}: {error}"
+        return Parsed((Entry(None, (Problem("InternalError", "error", None, message),), 0),), True)
+
+
+def _parse_document(text: str, as_json: bool) -> Parsed:
     try:
         document = json_text.parse(text) if as_json else yaml_text.parse(text)
     except yaml_text.DocumentError as error:
