@@ -294,6 +294,8 @@ def _scan(source: ManifestSource) -> Batch:
 
 
 def _bind(config: Config) -> _core.Gateway:
+    if config.http_port is None and config.https_port is None:
+        raise ConfigError("--http-port, --https-port: both are off, there is nothing to serve")
     try:
         return _core.Gateway(core_options(config))
     except ValueError as error:

@@ -83,7 +83,10 @@ class Config:
         "An address for the admin port. May be given several times.",
     )
     workers: int = declare(
-        number(least=0, zero="one per core this process may use"), 0, _LISTEN, "How many worker threads."
+        number(least=0, most=1024, zero="one per core this process may use"),
+        0,
+        _LISTEN,
+        "How many worker threads, 1024 at most.",
     )
 
     default_ssl_certificate: str | None = declare(

@@ -54,13 +54,15 @@ def choice(*words: str) -> Kind[Any]:
     return Kind(metavar="|".join(words), parse=parse)
 
 
-def number(*, least: int, zero: str = "") -> Kind[int]:
+def number(*, least: int, most: int | None = None, zero: str = "") -> Kind[int]:
     """A whole number; `zero` says what 0 means."""
 
     def parse(value: Any) -> int:
         found = _whole(value)
         if found is None or found < least:
             raise ValueError(f"{value!r} is not a whole number of at least {least}")
+        if most is not None and found > most:
+            raise ValueError(f"{value!r} is too many: at most {most}")
         return found
 
     return Kind(metavar="N", parse=parse, show=lambda value: zero if zero and value == 0 else str(value))

@@ -22,6 +22,8 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         (["check", "/does/not/exist"], "/does/not/exist"),
         (["--manifests", "manifests", "--http-port", "many"], "--http-port: 'many'"),
         (["--manifests", "manifests", "--http-port", "65536"], "--http-port"),
+        (["--manifests", "manifests", "--workers", "1025"], "--workers: '1025' is too many: at most 1024"),
+        (["--manifests", "manifests", "--workers", "-1"], "--workers: '-1' is not a whole number"),
         (["--manifests", "manifests", "--bind", "localhost"], "--bind: 'localhost'"),
         (["--manifests", "manifests", "--drain-timeout", "soon"], "--drain-timeout: 'soon'"),
         (["--manifests", "manifests", "--connect-timeout", "0"], "--connect-timeout"),
@@ -60,6 +62,7 @@ def test_wrong_use_is_one_line_and_status_2(
         (["--bogus"], "--bogus"),
         (["--manifests", "/does/not/exist", *FREE], "/does/not/exist"),
         (["--manifests", "manifests", "--ssl-ciphers", "ROT13", *FREE], "--ssl-ciphers"),
+        (["--manifests", "manifests", *FREE, "--http-port=off", "--https-port=off"], "--http-port, --https-port: both"),
     ],
 )
 def test_a_process_that_cannot_start_says_so_in_one_line(arguments: list[str], says: str) -> None:

@@ -16,6 +16,7 @@ from fastingress.errors import ConfigError
     [
         ("http_port", "off", None),
         ("http_port", "0", 0),
+        ("workers", "1024", 1024),
         ("drain_timeout", "1500ms", 1.5),
         ("drain_timeout", "2m", 120.0),
         ("drain_timeout", "0", 0.0),

@@ -69,6 +69,7 @@ def test_a_host_header_takes_the_place_of_the_host(table: fastingress.RouteTable
         "http://shop.example.com/%00",
         "http://shop.example.com/%zz",
         "http://shop.example.com/../../etc",
+        "http://shop.example.com/\ud800",
     ],
 )
 def test_what_no_client_could_ask_is_an_error(table: fastingress.RouteTable, url: str) -> None:
