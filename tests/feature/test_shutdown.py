@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -53,8 +55,21 @@ def test_during_the_delay_it_is_not_ready_and_serves(spawn: Spawn, backends: Bac
     assert process.exit_status() == 128 + signal.SIGTERM
 
 
-def test_no_new_connection_is_reset(spawn: Spawn, backends: Backends) -> None:
-    process = spawn(service("web", backends("web")), ingress("web", Rule("web")), shutdown_delay=0.5)
+def test_no_new_connection_is_reset_even_with_standard_output_blocked(spawn: Spawn, backends: Backends) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    process = spawn(
+        service("web", backends("web")),
+        ingress("web", Rule("web")),
+        shutdown_delay=0.5,
+        access_log="json",
+        stdout=writing,
+    )
+    os.close(writing)
     outcomes: list[str] = []
 
     def ask_until_refused() -> None:
@@ -77,6 +92,7 @@ def test_no_new_connection_is_reset(spawn: Spawn, backends: Backends) -> None:
     assert process.exit_status() == 0
     for asker in askers:
         asker.join(20)
+    os.close(reading)
     assert set(outcomes) == {"200"}
 
 
