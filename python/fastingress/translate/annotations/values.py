@@ -104,7 +104,11 @@ def _rewrite(text: str) -> str:
 
 
 def _networks(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_network(item) for item in csv(text)))
+    """At least one network: an empty list would let everyone in, which nobody who writes only commas means."""
+    networks = tuple(dict.fromkeys(_network(item) for item in csv(text)))
+    if not networks:
+        raise ValueError("names no network, write one such as 10.0.0.0/8")
+    return networks
 
 
 def _network(text: str) -> str:
