@@ -437,6 +437,31 @@ def test_a_watch_ends_like_a_fresh_start(tmp_path: Path) -> None:
     watching(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("target", [".", "..", "../deep"])
+def test_a_link_in_a_circle_gives_no_file_a_second_name(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+
+    async def scenario(world: World) -> None:
+        (folder / "a.yaml").write_text(ingress("a"))
+        await world.until_host("a", "a")
+        (folder / "loop").symlink_to(target)
+        (folder / "z.yaml").write_text(ingress("z"))
+        await world.until(lambda: "z" in world.hosts())
+        (folder / "q.yaml").write_text(ingress("q"))
+        await world.until(lambda: "q" in world.hosts())
+        (folder / "q.yaml").write_text(ingress("q", "q2"))
+        await world.until_host("q", "q2")
+        (folder / "a.yaml").unlink()
+        await world.until(lambda: "a" not in world.hosts())
+        fresh = scanned(tmp_path)
+        assert world.objects == fresh.objects
+        assert world.problems == fresh.problems
+        assert world.codes() == []
+
+    watching(tmp_path, scenario)
+
+
 def test_only_a_folder_s_manifests_count_as_edits(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(ingress("a"))

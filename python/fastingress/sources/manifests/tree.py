@@ -87,7 +87,7 @@ def _is_text(name: str) -> bool:
 
 
 def walk(root: Root, on_folder: Callable[[str], None]) -> Iterator[File | Denied]:
-    """All there is below a root; nothing if it is not there. `on_folder` is called before a folder is listed."""
+    """All there is below a root; nothing if it is not there. `on_folder` is called before a folder is listed, and for no other."""
     try:
         status = os.stat(root.path)
     except OSError:
@@ -113,11 +113,11 @@ def _walk_folder(
 ) -> Iterator[File | Denied]:
     """`above` are the folders this one is in, so that a link to one of them is not followed in circles."""
     try:
-        on_folder(path)
         own = os.stat(path)
         identity = (own.st_dev, own.st_ino)
         if identity in above or len(above) >= _DEEPEST:
             return
+        on_folder(path)
         with os.scandir(path) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
