@@ -87,7 +87,10 @@ def _is_text(name: str) -> bool:
 
 
 def walk(root: Root, on_folder: Callable[[str], None]) -> Iterator[File | Denied]:
-    """All there is below a root; nothing if it is not there. `on_folder` is called before a folder is listed, and for no other."""
+    """All there is below a root; nothing if it is not there.
+
+    `on_folder` is called before a folder is listed, and for no folder that is not.
+    """
     try:
         status = os.stat(root.path)
     except OSError:

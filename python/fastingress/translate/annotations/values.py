@@ -16,6 +16,10 @@ _DURATION_PART = re.compile(r"(\d+)(ms|[smhdw])?")
 _UNIT_MS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _URL_TEMPLATE = re.compile(r"https?://[^/?#$\s]")
+_LONGEST_TEMPLATE, _MOST_CAPTURES = 2_048, 32
+"""Of a rewrite: what each request pays for is bounded."""
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CAPTURE = re.compile(r"\$[0-9]")
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LONGEST_HOST = 253
 _MAX_U32 = (1 << 32) - 1
@@ -98,9 +102,23 @@ def _rewrite(text: str) -> str:
         raise ValueError("begins neither with / nor with a capture such as $1, and is no http or https URL")
     if " " in target or "\\" in target:
         raise ValueError("has characters that a path cannot have")
-    if re.search(r"\$(?!\d)", target):
+    if re.search(r"\$(?![0-9])", target):
         raise ValueError("only captures such as $1 are known, no other variables")
+    if len(target) > _LONGEST_TEMPLATE:
+        raise ValueError(f"is longer than {_LONGEST_TEMPLATE} characters")
+    if target.count("$") > _MOST_CAPTURES:
+        raise ValueError(f"has more than {_MOST_CAPTURES} captures")
+    if _BAD_ESCAPE.search(target):
+        raise ValueError("has a % that two hexadecimal digits do not follow")
+    if any(map(_leads_elsewhere, re.split(r"[?#]", target, maxsplit=1)[0].split("/"))):
+        raise ValueError("has a segment . or .., which a path towards a backend cannot have")
     return target
+
+
+def _leads_elsewhere(segment: str) -> bool:
+    """Whether a segment is `.` or `..`, escaped or not, or `..` once its captures are empty."""
+    plain = re.sub("%2e", ".", segment, flags=re.IGNORECASE)
+    return plain in (".", "..") or _CAPTURE.sub("", plain) == ".."
 
 
 def _networks(text: str) -> tuple[str, ...]:
