@@ -190,4 +190,4 @@ def _rough_ref(raw: Mapping[str, Any]) -> ObjectRef | None:
     else:
         space = namespace if isinstance(namespace, str) and namespace else "default"
     uid = meta.get("uid")
-    return ObjectRef(kind, space, name if isinstance(name, str) else "", uid if isinstance(uid, str) else "")
+    return ObjectRef.rough(kind, space, name if isinstance(name, str) else "", uid if isinstance(uid, str) else "")

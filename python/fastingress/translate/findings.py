@@ -7,8 +7,9 @@ A finding that names an object itself stays with that object.
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from fastingress.problems import ObjectRef, Origin, Problem, Severity
+from fastingress.problems import ObjectRef, Origin, Problem, Severity, bounded
 
 
 class Finding(Struct, frozen=True, gc=False):
@@ -20,6 +21,9 @@ class Finding(Struct, frozen=True, gc=False):
     object: ObjectRef | None = None
     """The object it is about, when that is not the one that led here."""
     origin: Origin | None = None
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "message", bounded(self.message))
 
     def owned_by(self, owner: ObjectRef | None, origin: Origin | None) -> Problem:
         """The problem as `owner` sees it."""
