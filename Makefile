@@ -19,7 +19,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale wheel fuzz docs upgrade clean
+.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -34,12 +34,14 @@ test: test-rust test-python ## pass every test
 
 test-rust:
 	cargo test --workspace --locked
+	cargo test --manifest-path rust/fuzz/Cargo.toml --target-dir target --locked
 
 test-python: build
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: build $(DENY) ## check form, types, layers, stubs and licences
 	cargo fmt --all --check
+	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	$(BIN)/ruff check $(PYTHON_CODE)
 	$(BIN)/ruff format --check $(PYTHON_CODE)
@@ -69,8 +71,12 @@ bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, 
 bench-scale: release ## ten thousand Ingresses: start, edits, counts (ARGS="--help" for less)
 	$(BIN)/python -m benches.scale $(ARGS)
 
+bench-storm: release ## a minute of load while everything changes every 100 ms, then 1,000 swaps: nothing may be dropped
+	$(BIN)/python -m tests.support.storm $(ARGS)
+
 wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
+	FASTINGRESS_WHEEL="$$(ls -t $(CURDIR)/dist/fastingress-*.whl | head -n 1)" $(BIN)/python -m pytest tests/integration/test_packaging.py
 
 fuzz: $(FUZZER) ## run each fuzz target for FUZZ_SECONDS (60)
 	PATH="$(dir $(abspath $(FUZZER))):$$PATH" rust/fuzz/run.sh $(FUZZ_SECONDS) $(ARGS)
