@@ -1,6 +1,6 @@
-"""Many streams that end badly, and long ones that go slowly: nothing stays behind and memory does not follow.
+"""Much of everything: large bodies past slow sides in little memory, and aborts that leave nothing behind.
 
-`FASTINGRESS_ABORTS` (streams) and `FASTINGRESS_STREAM_MIB` (size of a slow stream) make the tests as long as wanted.
+`FASTINGRESS_TEST_MIB=1024 FASTINGRESS_TEST_ABORTS=10000` runs it in full.
 """
 
 from __future__ import annotations
@@ -11,146 +11,203 @@ import struct
 import threading
 from collections.abc import Callable
 
+import pytest
+
+from tests.support import proc
 from tests.support.backend import Exchange
-from tests.support.client import RawClient
+from tests.support.client import RawClient, request_bytes
 from tests.support.eventually import eventually
 from tests.support.fixtures import Backends, Spawn
 from tests.support.manifests import Rule, ingress, service
-from tests.support.proc import descriptors, resident_bytes
 from tests.support.process import Process
+from tests.support.stuck import stuck_endpoint
 
-ABORTS = int(os.environ.get("FASTINGRESS_ABORTS", "1000"))
 MIB = 1 << 20
-STREAM = int(os.environ.get("FASTINGRESS_STREAM_MIB", "64")) * MIB
-BLOCK = bytes(256 * 1024)
-UNLIMITED = {"proxy-body-size": "0"}
+SIZE = int(os.environ.get("FASTINGRESS_TEST_MIB", "64")) * MIB
+ABORTS = int(os.environ.get("FASTINGRESS_TEST_ABORTS", "1000"))
+AT_ONCE = 50
+FLAT = 12 * MIB
+"""How much resident memory may grow by: far less than a body, room for what a worker keeps warm."""
+BLOCK = b"x" * MIB
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+NO_LIMIT = {"proxy-body-size": "0"}
 
 
-def head(path: str, *lines: str, method: str = "GET") -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: test.example", *lines, "", ""]).encode()
+def frames(chunked: bool) -> tuple[bytes, bytes, bytes]:
+    """The framing line, one block, and the end of a body of `SIZE` bytes."""
+    if chunked:
+        return CHUNKED, b"%x\r\n" % MIB + BLOCK + b"\r\n", b"0\r\n\r\n"
+    return b"Content-Length: %d\r\n\r\n" % SIZE, BLOCK, b""
 
 
-def answer_by_path(exchange: Exchange) -> None:
-    """An endless stream, an endless event stream, an upload that is read to its end, or nothing at all."""
-    target = exchange.request.target
-    if target == "/never":
+class Sender:
+    """Sends a body on a thread of its own and counts what left."""
+
+    def __init__(self, send: Callable[[bytes], None], chunked: bool) -> None:
+        self.sent = 0
+        self._send = send
+        self._framing = frames(chunked)
+
+    def run(self) -> None:
+        _, block, end = self._framing
+        for _ in range(SIZE // MIB):
+            self._send(block)
+            self.sent += MIB
+        self._send(end)
+
+    def stands(self) -> bool:
+        """True once nothing has left for some looks."""
+        seen = -1
+        looks = 0
+
+        def unmoved() -> bool:
+            nonlocal seen, looks
+            looks = looks + 1 if self.sent == seen else 0
+            seen = self.sent
+            return looks >= 5
+
+        return eventually(unmoved)
+
+
+def read_away(sock: socket.socket, least: int, look: Callable[[], None]) -> None:
+    """Reads at least so many bytes and forgets them."""
+    looked = read = 0
+    while read < least:
+        got = len(sock.recv(65536))
+        assert got, f"the other side closed after {read} of {least} bytes"
+        read += got
+        if read - looked >= MIB:
+            looked = read
+            look()
+
+
+def gateway_for(spawn: Spawn, backends: Backends, handler: Callable[[Exchange], None]) -> Process:
+    process = spawn(
+        service("web", backends("web", handler)), ingress("web", Rule("web"), annotations=NO_LIMIT), workers=1
+    )
+    assert process.metrics().sum("fastingress_buffered_bytes") == 0
+    return process
+
+
+class Memory:
+    """The most resident memory above that at the start."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._start = proc.resident_bytes(pid)
+        self.most = 0
+
+    def look(self) -> None:
+        self.most = max(self.most, proc.resident_bytes(self._pid) - self._start)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["a length", "chunks"])
+def test_a_slow_reader_costs_little_memory(spawn: Spawn, backends: Backends, chunked: bool) -> None:
+    senders: list[Sender] = []
+
+    def pour(exchange: Exchange) -> None:
+        senders.append(Sender(exchange.send, chunked))
+        exchange.send(b"HTTP/1.1 200 OK\r\n" + frames(chunked)[0])
+        senders[0].run()
+
+    process = gateway_for(spawn, backends, pour)
+    memory = Memory(process.pid)
+    with RawClient(process.http, receive_buffer=65536) as client:
+        client.send(request_bytes())
+        assert b"200 OK" in (client.reader.head() or b"")
+        assert senders[0].stands()
+        assert senders[0].sent < SIZE
+        memory.look()
+        read_away(client.sock, SIZE - MIB, memory.look)
+    assert memory.most < FLAT
+    process.until(lambda: process.metrics().sum("fastingress_buffered_bytes") == 0)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["a length", "chunks"])
+def test_a_slow_backend_costs_little_memory(spawn: Spawn, backends: Backends, chunked: bool) -> None:
+    go_on = threading.Event()
+
+    def read_late(exchange: Exchange) -> None:
+        assert go_on.wait(20)
+        # The head's reader may have taken in some of it.
+        read_away(exchange.reader.sock, SIZE - MIB, memory.look)
+        exchange.answer(200, b"all")
         exchange.wait_for_close()
-    elif target == "/upload":
-        exchange.read_body()
-        exchange.answer(200, b"all of it")
+        exchange.close()
+
+    process = gateway_for(spawn, backends, read_late)
+    memory = Memory(process.pid)
+    with process.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: test.example\r\n" + frames(chunked)[0])
+        sender = Sender(client.sock.sendall, chunked)
+        thread = threading.Thread(target=sender.run, daemon=True)
+        thread.start()
+        assert sender.stands()
+        assert sender.sent < SIZE
+        memory.look()
+        go_on.set()
+        assert client.response("POST").text == "all"
+    assert memory.most < FLAT
+    process.until(lambda: process.metrics().sum("fastingress_buffered_bytes") == 0)
+
+
+def endless(exchange: Exchange) -> None:
+    """`/up` reads as long as something comes, `/down` sends as long as somebody reads, `/events` says one thing."""
+    if exchange.request.target == "/up":
+        while exchange.reader.sock.recv(65536):
+            pass
+        exchange.close()
+        return
+    exchange.send(b"HTTP/1.1 200 OK\r\n" + CHUNKED + b"5\r\nhello\r\n")
+    while exchange.request.target == "/down":
+        exchange.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+    exchange.wait_for_close()
+    exchange.close()
+
+
+def begin(client: RawClient, kind: int) -> None:
+    """Brings a connection to the point where it is aborted."""
+    if kind == 0:
+        client.send(b"GET / HTTP/1.1\r\nHost: te")
+    elif kind == 1:
+        client.send(b"POST /up HTTP/1.1\r\nHost: test.example\r\nContent-Length: 9999999\r\n\r\n" + b"x" * 70_000)
+    elif kind == 4:
+        client.send(request_bytes("POST", target="/stuck", body=b"x"))
     else:
-        exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        size = 20 if target == "/events" else 64 * 1024
-        while True:
-            exchange.send(f"{size:x}\r\n".encode() + bytes(size) + b"\r\n")
+        client.send(request_bytes(target="/down" if kind == 2 else "/events"))
+        assert client.reader.head()
 
 
-def reset(client: RawClient) -> None:
-    """Closes with a reset and not with an orderly end."""
-    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def abort(client: RawClient, hard: bool) -> None:
+    if hard:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-def in_its_head(client: RawClient) -> None:
-    client.send(b"GET / HTTP/1.1\r\nHost: te")
-
-
-def in_its_upload(client: RawClient) -> None:
-    client.send(head("/upload", "Content-Length: 1000000", method="POST") + bytes(30_000))
-
-
-def in_its_chunks(client: RawClient) -> None:
-    client.send(head("/upload", "Transfer-Encoding: chunked", method="POST") + b"ff\r\nabc")
-
-
-def in_its_download(client: RawClient) -> None:
-    client.send(head("/endless")).reader.some()
-
-
-def in_its_events(client: RawClient) -> None:
-    client.send(head("/events")).reader.some()
-
-
-def waiting(client: RawClient) -> None:
-    client.send(head("/never"))
-
-
-WAYS: tuple[Callable[[RawClient], None], ...] = (
-    in_its_head,
-    in_its_upload,
-    in_its_chunks,
-    in_its_download,
-    in_its_events,
-    waiting,
-)
-
-
 def test_aborted_streams_leave_nothing_behind(spawn: Spawn, backends: Backends) -> None:
-    backend = backends("web", answer_by_path)
-    process = spawn(service("web", backend), ingress("web", Rule("web"), annotations=UNLIMITED), workers=1)
-    process.metrics()
-    before = descriptors(process.pid)
-    for number in range(ABORTS):
-        client = process.connect()
-        WAYS[number % len(WAYS)](client)
-        (reset if number % 2 else RawClient.close)(client)
-    eventually(lambda: process.metrics().sum("fastingress_connections_open") == 0, what="no client connections")
-    eventually(lambda: process.metrics().sum("fastingress_upstream_connections") == 0, what="no backend connections")
-    assert process.metrics().sum("fastingress_buffered_bytes") == 0
-    eventually(lambda: descriptors(process.pid) <= before, what="descriptors back to where they were")
-    eventually(lambda: backend.open_connections == 0)
+    backend = backends("web", endless)
+    with stuck_endpoint() as stuck:
+        process = spawn(
+            service("web", backend),
+            service("stuck", stuck),
+            ingress("web", Rule("web"), Rule("stuck", "/stuck"), annotations={"proxy-connect-timeout": "3600"}),
+            workers=2,
+        )
+        process.metrics()
+        sockets = proc.sockets(process.pid)
+        for first in range(0, ABORTS, AT_ONCE):
+            clients = [RawClient(process.http) for _ in range(AT_ONCE)]
+            for number, client in enumerate(clients, first):
+                begin(client, number % 5)
+            for number, client in enumerate(clients, first):
+                abort(client, hard=number % 2 == 0)
+
+        def left() -> dict[str, float]:
+            metrics = process.metrics()
+            names = ("connections_open", "upstream_connections", "buffered_bytes")
+            return {name: metrics.sum(f"fastingress_{name}") for name in names}
+
+        process.until(lambda: set(left().values()) == {0.0})
+        process.until(lambda: proc.sockets(process.pid) <= sockets)
+    process.until(lambda: backend.open_connections == 0)
     assert process.metrics().sum("fastingress_panics_total") == 0
-
-
-def grows_little(process: Process, before: int) -> bool:
-    """By far less than the stream. A few MiB come and go with the allocator and the metrics page."""
-    return resident_bytes(process.pid) - before < STREAM // 4
-
-
-def test_a_slow_reader_of_a_long_answer_costs_no_memory(spawn: Spawn, backends: Backends) -> None:
-    def long(exchange: Exchange) -> None:
-        exchange.send(f"HTTP/1.1 200 OK\r\nContent-Length: {STREAM}\r\n\r\n".encode())
-        for _ in range(STREAM // len(BLOCK)):
-            exchange.send(BLOCK)
-
-    process = spawn(service("web", backends("web", long)), ingress("web", Rule("web")), workers=1)
-    process.metrics()
-    before = resident_bytes(process.pid)
-    with process.connect() as client:
-        client.send(head("/"))
-        assert client.reader.head() is not None
-        # Nobody reads: what was sent fills the sockets' buffers and then waits at the backend.
-        eventually(lambda: process.metrics().sum("fastingress_buffered_bytes") > 0, what="bytes that wait")
-        assert grows_little(process, before)
-        for _ in range(STREAM // len(BLOCK)):
-            client.reader.exactly(len(BLOCK))
-    assert grows_little(process, before)
-
-
-def test_a_slow_backend_of_a_long_upload_costs_no_memory(spawn: Spawn, backends: Backends) -> None:
-    go_on = threading.Event()
-
-    def slow(exchange: Exchange) -> None:
-        assert go_on.wait(60)
-        assert len(exchange.read_body()) == STREAM
-        exchange.answer(200, b"all of it")
-
-    rule = ingress("web", Rule("web"), annotations=UNLIMITED)
-    process = spawn(service("web", backends("web", slow)), rule, workers=1)
-    process.metrics()
-    before = resident_bytes(process.pid)
-    with process.connect() as client:
-        sending = threading.Thread(target=_upload, args=(client,))
-        sending.start()
-        eventually(lambda: process.metrics().sum("fastingress_buffered_bytes") > 0, what="bytes that wait")
-        assert grows_little(process, before)
-        go_on.set()
-        sending.join(120)
-        assert client.response("POST").text == "all of it"
-    assert grows_little(process, before)
-
-
-def _upload(client: RawClient) -> None:
-    client.send(head("/", f"Content-Length: {STREAM}", method="POST"))
-    for _ in range(STREAM // len(BLOCK)):
-        client.send(BLOCK)

@@ -35,6 +35,15 @@ def cpu_seconds(pid: int | str = "self") -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def is_pending(pid: int, number: int) -> bool:
+    """True while a signal to the process has not been taken by any of its threads."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "ShdPnd":
+            return bool(int(value, 16) >> (number - 1) & 1)
+    raise ValueError("no ShdPnd line")
+
+
 def children(pid: int) -> list[int]:
     """The child processes of all threads of a process."""
     found: list[int] = []
