@@ -188,8 +188,9 @@ def run(config: Config, *, warnings: Sequence[str] = ()) -> int:
         raise
     except Exception as error:
         # A loop that cannot close for lack of threads must not hide why it was closed.
-        first = error.__context__ if isinstance(error.__context__, FastingressError) else None
-        raise first or StartError(f"cannot go on: {worded(error)}") from error
+        if isinstance(error.__context__, FastingressError):
+            raise error.__context__ from error.__context__.__cause__
+        raise StartError(f"cannot go on: {worded(error)}") from error
     finally:
         writer.flush(1.0)
 
