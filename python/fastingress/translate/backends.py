@@ -68,12 +68,9 @@ def _missing_port(service: Service, port: str) -> Finding:
 
 
 def _by_hand(service: Service, hosts: tuple[Host, ...], options: Options) -> tuple[EndpointSet, list[Finding]]:
-    named = [host for host in hosts if not host.is_address]
-    if named and len(hosts) > 1:
-        message = f"annotation {ENDPOINTS.name}: a name, as {named[0].name!r}, must be the only endpoint"
-        return _UNKNOWN, [Finding("InvalidAnnotation", "error", message, service.ref, service.origin)]
-    if named:
-        target = DnsTarget(name=named[0].name, port=named[0].port, allow_local=options.allow_local_endpoints)
+    first = hosts[0]
+    if not first.is_address:
+        target = DnsTarget(name=first.name, port=first.port, allow_local=options.allow_local_endpoints)
         return EndpointSet(known=True, dns=target), []
     if not options.allow_local_endpoints:
         for host in hosts:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from fastingress.model import Compat, Settings
+from fastingress.objects.syntax import port_name_fault
 
 OWN_PREFIX = "fastingress.io/"
 NGINX_PREFIX = "nginx.ingress.kubernetes.io/"
@@ -45,9 +46,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """What routes inherit. The options above win over fields of the same meaning."""
 
     def __post_init__(self) -> None:
-        if self.default_backend_service and not _SERVICE.fullmatch(self.default_backend_service):
-            wanted = "namespace/name or namespace/name:port"
-            raise ValueError(f"--default-backend-service: {self.default_backend_service!r} is not {wanted}")
+        if self.default_backend_service:
+            _check_service(self.default_backend_service)
         if self.default_ssl_certificate and not _SECRET.fullmatch(self.default_ssl_certificate):
             raise ValueError(f"--default-ssl-certificate: {self.default_ssl_certificate!r} is not namespace/name")
         for prefix in self.annotation_prefixes:
@@ -60,6 +60,20 @@ class Options(Struct, frozen=True, kw_only=True):
         """The key of the endpoint set of the default backend; empty without one."""
         match = _SERVICE.fullmatch(self.default_backend_service)
         return f"{match['namespace']}/{match['name']}:{match['port'] or ''}" if match else ""
+
+
+def _check_service(text: str) -> None:
+    match = _SERVICE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"--default-backend-service: {text!r} is not namespace/name or namespace/name:port")
+    port = match["port"]
+    if port is None:
+        return
+    if port.isdecimal():
+        if len(port) > 5 or not 0 < int(port) < 65536:
+            raise ValueError(f"--default-backend-service: the port of {text!r} is not in 1 to 65535")
+    elif port_name_fault(port):
+        raise ValueError(f"--default-backend-service: {port!r} is neither the number nor the name of a port")
 
 
 def _network(text: str) -> str:

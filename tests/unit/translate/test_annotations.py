@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from fastingress.model import HeaderEdits, Policy, Redirect, Settings, Upstream
+from fastingress.translate.annotations.endpoints import ENDPOINTS
 from fastingress.translate.annotations.known import UNSUPPORTED
-from fastingress.translate.annotations.reading import read
+from fastingress.translate.annotations.reading import read, single
 from fastingress.translate.annotations.reference import reference_markdown
 from fastingress.translate.annotations.registry import FAMILIES, NAMES
 from fastingress.translate.options import Options
@@ -121,6 +122,15 @@ def test_a_good_value_fills_a_field_of_the_upstream(key: str, value: str, expect
         ("load-balance", "random"),
         ("response-headers-set", "no colon"),
         ("response-headers-add", "Transfer-Encoding: chunked"),
+        ("response-headers-add", "X-A: 1\n" * 65),
+        ("response-headers-set", "".join(f"X-{number}: 1\n" for number in range(65))),
+        ("response-headers-remove", ",".join(f"x-{number}" for number in range(65))),
+        ("response-headers-remove", ","),
+        ("upstream-vhost", "a:٩"),
+        ("upstream-vhost", "a:99999"),
+        ("permanent-redirect-code", "٣٠١"),
+        ("proxy-body-size", "٩m"),
+        ("proxy-read-timeout", "٩"),
         ("response-headers-remove", "Connection"),
     ],
 )
@@ -160,6 +170,31 @@ def test_a_bad_value_of_a_key_that_guards_something_closes_the_routes(key: str, 
     (route,) = world.fragment("shop.example.com").routes
     assert (route.target.service, route.target.endpoints) == ("default/web:80", "")
     assert world.fragment("shop.example.com").policy == Policy()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("127.0.0.1:٩", "has no port: write it as"),
+        ("127.0.0.1", "has no port: write it as"),
+        ("127.0.0.1:99999", "is not in 1 to 65535"),
+        ("127.0.0.1:0", "is not in 1 to 65535"),
+        ("127.0.0.1:" + "9" * 5_000, "is not in 1 to 65535"),
+        ("a:1,b:2", "must be the only endpoint"),
+        ("127.0.0.1:1, b:2", "must be the only endpoint"),
+        (" , ", "names no endpoint"),
+    ],
+)
+def test_endpoints_by_hand_that_are_none_say_which_annotation_and_what(value: str, reason: str) -> None:
+    parsed, (finding,) = single(ENDPOINTS, {NGINX + "endpoints": value}, PREFIXES)
+    assert (parsed, finding.code) == (None, "InvalidAnnotation")
+    assert finding.message.startswith(f"annotation {NGINX}endpoints: '{value[:80]}")
+    assert reason in finding.message
+
+
+def test_header_lines_up_to_the_bound_are_read() -> None:
+    reading = read({OWN + "response-headers-add": "X-A: 1\n" * 64}, PREFIXES)
+    assert len(reading.policy.response_headers.add) == 64
 
 
 def test_header_edits_keep_commas_and_order() -> None:
@@ -307,6 +342,10 @@ def test_the_reference_page_has_every_key() -> None:
     [
         {"default_backend_service": "web"},
         {"default_backend_service": "a/b:c:d"},
+        {"default_backend_service": "a/b:99999"},
+        {"default_backend_service": "a/b:0"},
+        {"default_backend_service": "a/b:-"},
+        {"default_backend_service": "a/b:" + "9" * 5_000},
         {"default_ssl_certificate": "tls"},
         {"trusted_proxies": ("10.0.0.0/33",)},
         {"annotation_prefixes": ("example.com",)},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import NamedTuple
 
 from fastingress.translate.annotations.declare import Annotation, Family, ValueType
 from fastingress.translate.annotations.values import csv, host_name
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 class Host(NamedTuple):
@@ -18,13 +21,22 @@ class Host(NamedTuple):
 
 
 def _hosts(text: str) -> tuple[Host, ...]:
-    return tuple(_host(item) for item in csv(text))
+    """At least one; a name only alone."""
+    hosts = tuple(_host(item) for item in csv(text))
+    if not hosts:
+        raise ValueError("names no endpoint, write one such as 127.0.0.1:9001")
+    named = next((host.name for host in hosts if not host.is_address), None)
+    if named is not None and len(hosts) > 1:
+        raise ValueError(f"a name, as {named!r}, must be the only endpoint")
+    return hosts
 
 
 def _host(text: str) -> Host:
     name, colon, port = text.rpartition(":")
-    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+    if not colon or not _DIGITS.fullmatch(port):
         raise ValueError(f"{text!r} has no port: write it as 127.0.0.1:9001 or [::1]:9001")
+    if len(port) > 5 or not 0 < int(port) < 65536:
+        raise ValueError(f"the port of {text!r} is not in 1 to 65535")
     bare = name[1:-1] if name.startswith("[") and name.endswith("]") else name
     if "%" in bare:
         raise ValueError(f"{text!r} has a zone, which an endpoint cannot have")

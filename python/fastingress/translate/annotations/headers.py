@@ -37,14 +37,25 @@ _PER_HOP = frozenset(
 )
 _FRAMING = frozenset({"content-length", "expect"})
 _LONGEST_NAME, _LONGEST_VALUE = 256, 8192
+_MOST_HEADERS = 64
+"""Of one annotation: they have to fit into a message head, beside all others."""
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_name(item) for item in csv(text)))
+    names = csv(text)
+    if not names:
+        raise ValueError("names no header")
+    return tuple(dict.fromkeys(_name(item) for item in _few(names)))
 
 
 def _added(text: str) -> Headers:
-    return tuple(_header(line) for line in text.split("\n") if line.strip())
+    return tuple(_header(line) for line in _few([line for line in text.split("\n") if line.strip()]))
+
+
+def _few(items: list[str]) -> list[str]:
+    if len(items) > _MOST_HEADERS:
+        raise ValueError(f"has more than {_MOST_HEADERS} headers")
+    return items
 
 
 def _set(text: str) -> Headers:

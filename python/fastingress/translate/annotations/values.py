@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from fastingress.translate.annotations.declare import ValueType
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SIZE = re.compile(r"(\d{1,18})([bkmgBKMG]?)")
+_SIZE = re.compile(r"([0-9]{1,18})([bkmgBKMG]?)")
 _SIZE_FACTOR = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_DURATION = re.compile(r"(?:\d{1,12}(?:ms|[smhdw])\s*)*(?:\d{1,12})?")
+_DURATION = re.compile(r"(?:[0-9]{1,12}(?:ms|[smhdw])\s*)*(?:[0-9]{1,12})?")
 _DURATION_PART = re.compile(r"(\d+)(ms|[smhdw])?")
 _UNIT_MS = {"ms": 1, "": 1_000, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -146,8 +146,8 @@ def _host_and_port(text: str) -> str:
     name, colon, port = value.rpartition(":")
     if not colon:
         return host_name(value)
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{port!r} is not a port")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise ValueError(f"{port!r} is not a port from 1 to 65535")
     if name.startswith("[") and name.endswith("]"):
         return f"[{ipaddress.IPv6Address(name[1:-1])}]:{int(port)}"
     return f"{host_name(name)}:{int(port)}"
@@ -167,7 +167,7 @@ def status_code(first: int, last: int) -> ValueType[int]:
 
     def parse(text: str) -> int:
         word = text.strip()
-        if not word.isdecimal() or not first <= int(word) <= last:
+        if not (word.isascii() and word.isdecimal() and len(word) <= 3) or not first <= int(word) <= last:
             raise ValueError(f"is not a status from {first} to {last}")
         return int(word)
 
