@@ -19,6 +19,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// The longest pause after an error such as no free descriptors.
 const MOST_BACK_OFF: Duration = Duration::from_millis(500);
+/// What a handshake that has begun may still take when the socket is about to close: a long round trip.
+const HANDSHAKE: Duration = Duration::from_millis(200);
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
 /// Accepts until the phase says stop, then takes in what waits, and closes.
@@ -57,6 +59,7 @@ pub async fn run(
 async fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
     let Ok(listener) = listener.into_std() else { return };
     stop_new_connections(&listener);
+    sleep(HANDSHAKE).await;
     let mut pause = Duration::ZERO;
     loop {
         match listener.accept().and_then(|(stream, peer)| Ok((adopt(stream)?, peer))) {

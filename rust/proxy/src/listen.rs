@@ -119,21 +119,33 @@ fn lacks_ipv6(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
-/// Lets no further connection in while those that wait are still accepted: the kernel drops packets that ask for new
-/// ones, and their senders ask again a second later. Closing the socket after that resets nobody.
+/// Lets no further connection in while those that wait, or are in the middle of their handshake, are still accepted: the
+/// kernel drops packets that ask for a new one, and their senders ask again a second later. Closing the socket a moment
+/// after that resets nobody.
 pub fn stop_new_connections(listener: &impl std::os::fd::AsFd) {
-    let drop_all = [libc::sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
-        jt: 0,
-        jf: 0,
-        k: 0,
-    }];
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_OR_ACK: u32 = 0x12;
+    let step = |code: u32, jt, jf, k| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    // The filter sees a packet from its TCP header on (RFC 9293 section 3.1): SYN without ACK is a new connection.
+    let drop_new = [
+        step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS),
+        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN_OR_ACK),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ];
     let program = libc::sock_fprog {
-        len: 1,
-        filter: drop_all.as_ptr().cast_mut(),
+        len: drop_new.len() as u16,
+        filter: drop_new.as_ptr().cast_mut(),
     };
     let socket = SockRef::from(listener);
-    // SAFETY: the option takes a `sock_fprog`, whose one instruction lives across the call; the kernel copies both.
+    // SAFETY: the option takes a `sock_fprog`, whose instructions live across the call; the kernel copies both.
     let result = unsafe {
         libc::setsockopt(
             std::os::fd::AsRawFd::as_raw_fd(&*socket),

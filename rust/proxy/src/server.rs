@@ -364,8 +364,8 @@ impl WorkerSeed {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .build()
-            .expect("a thread that could be started can have an epoll instance and a timer");
+            .build();
+        let runtime = runtime.unwrap_or_else(|error| limits::die(&format!("a worker cannot wait for events: {error}")));
         let upstreams = Upstreams::new(self.upstreams, PoolConfig::default());
         let worker = Rc::new(Worker::new(
             self.shared.clone(),
