@@ -8,8 +8,9 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_FUZZ_VERSION := 0.13.2
 DENY := $(VENV)/tools/bin/cargo-deny
 FUZZER := $(VENV)/tools/bin/cargo-fuzz
+HELM := target/helm/helm
 FUZZ_SECONDS ?= 60
-PYTHON_CODE := python tests benches examples
+PYTHON_CODE := python tests benches examples deploy
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
 
 # Used by pip and by maturin, which calls pip.
@@ -19,7 +20,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs upgrade clean
+.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -85,6 +86,9 @@ docs: build ## write the reference pages anew from the code's declarations
 	$(BIN)/python -c "from fastingress.config.reference import markdown; print(markdown(), end='')" > docs/options.md
 	$(BIN)/python -m fastingress.translate.annotations > docs/annotations.md
 
+deploy: $(HELM) ## write deploy/manifests anew from the chart (needs Go)
+	$(PYTHON) deploy/render.py $(HELM)
+
 upgrade: build ## move the pinned Python packages to their newest versions
 	env -u PIP_CONSTRAINT $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager --group dev
 	$(BIN)/pip freeze --exclude-editable --exclude fastingress > $(CONSTRAINTS)
@@ -101,6 +105,10 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 	$(BIN)/maturin develop --profile dev --locked
 	@touch $@
+
+$(HELM): tests/cluster/helm/build.sh tests/cluster/helm/go.mod
+	@echo "building helm: two minutes, once"
+	tests/cluster/helm/build.sh
 
 $(DENY): | $(VENV)/.installed
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION): a few minutes, once"

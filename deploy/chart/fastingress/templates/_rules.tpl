@@ -1,0 +1,109 @@
+{{/*
+The rules at one place: `namespace`, or, with an empty one, all of them and what has none. They are those of `fastingress rbac`
+for the same flags, which a test compares; the reasons are in docs/permissions.md. `chart` is the root.
+*/}}
+{{- define "fastingress.rules" -}}
+{{- $values := .chart.Values -}}
+{{- $wide := empty $values.watchNamespaces -}}
+{{- $watched := ternary $wide (has .namespace $values.watchNamespaces) (empty .namespace) -}}
+{{- $own := eq .namespace .chart.Release.Namespace -}}
+{{- $nodes := ne $values.status.nodeAddresses "off" -}}
+{{- $elects := or $values.status.update $values.events -}}
+{{- if $watched }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+{{- if eq $values.secretAccess "watch" }}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch, get]
+{{- end }}
+{{- if $values.status.update }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses/status]
+  verbs: [patch]
+{{- end }}
+{{- if $values.events }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+{{- end }}
+{{- if empty .namespace }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingressclasses]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
+  {{- with $values.watchNamespaces }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [list, watch]
+{{- if $nodes }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list, watch]
+{{- else if $values.topologyAwareRouting }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get, watch]
+{{- end }}
+{{- end }}
+{{- $secrets := get (include "fastingress.secretNames" .chart | fromYaml) .namespace }}
+{{- $unwatched := ternary (not (empty $values.watchNamespaceSelector)) (not $watched) $wide }}
+{{- if and $secrets (or (eq $values.secretAccess "named") $unwatched) }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames:
+    {{- toYaml $secrets | nindent 4 }}
+  verbs: [get, watch]
+{{- end }}
+{{- $configMaps := get $values.configMapNames .namespace }}
+{{- if or $configMaps (and (empty $values.configMapNames) (or $watched (and $own (not $wide)))) }}
+- apiGroups: [""]
+  resources: [configmaps]
+  {{- with $configMaps }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get, watch]
+{{- end }}
+{{- $published := include "fastingress.published" .chart }}
+{{- if and $published (not $wide) (not $watched) (eq .namespace (splitList "/" $published | first)) }}
+- apiGroups: [""]
+  resources: [services]
+  resourceNames: [{{ splitList "/" $published | last }}]
+  verbs: [get, watch]
+{{- end }}
+{{- if and $own $nodes }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+{{- end }}
+{{- if and $own $elects }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "fastingress.election" .chart }}]
+  verbs: [get, update]
+{{- end }}
+{{- end -}}
+
+{{/* Secrets to grant by name: `secretNames`, and what `config` names. */}}
+{{- define "fastingress.secretNames" -}}
+{{- $names := deepCopy .Values.secretNames -}}
+{{- with index .Values.config "default-ssl-certificate" -}}
+{{- $parts := splitList "/" . -}}
+{{- $_ := set $names (first $parts) (append (default list (get $names (first $parts))) (last $parts) | uniq) -}}
+{{- end -}}
+{{- toYaml $names -}}
+{{- end -}}
