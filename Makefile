@@ -85,6 +85,7 @@ fuzz: $(FUZZER) ## run each fuzz target for FUZZ_SECONDS (60)
 docs: build ## write the reference pages anew from the code's declarations
 	$(BIN)/python -c "from fastingress.config.reference import markdown; print(markdown(), end='')" > docs/options.md
 	$(BIN)/python -m fastingress.translate.annotations > docs/annotations.md
+	$(BIN)/python -c "from fastingress.sources.cluster.reference import markdown; print(markdown(), end='')" > docs/permissions.md
 
 deploy: $(HELM) ## write deploy/manifests anew from the chart (needs Go)
 	$(PYTHON) deploy/render.py $(HELM)

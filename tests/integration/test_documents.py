@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fastingress.config.reference import markdown as options_page
+from fastingress.sources.cluster.reference import markdown as permissions_page
 from fastingress.translate.annotations.reference import reference_markdown as annotations_page
 from tests.support.eventually import eventually
 from tests.support.process import Lines
@@ -25,8 +26,8 @@ PORTS = {"8080": "http", "8443": "https", "10254": "admin"}
 
 @pytest.mark.parametrize(
     ("name", "page"),
-    [("options.md", options_page), ("annotations.md", annotations_page)],
-    ids=["options", "annotations"],
+    [("options.md", options_page), ("annotations.md", annotations_page), ("permissions.md", permissions_page)],
+    ids=["options", "annotations", "permissions"],
 )
 def test_a_reference_page_is_what_the_declarations_say(name: str, page: object) -> None:
     assert callable(page)
