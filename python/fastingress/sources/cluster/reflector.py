@@ -1,0 +1,418 @@
+"""Follows the objects of one kind in one scope: a list, then a watch, taken up again wherever it broke off.
+
+A list comes as a stream where the server sends one, and in pages where not. Only a server that has forgotten the
+version we stopped at makes us list again. The sink is told of objects as bytes, one by one, in the loop; what is wrong
+with one of them is its affair. Who may see what, and what to do without it, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random as randomness
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from fastingress.api import FORBIDDEN, GONE, UNAUTHORIZED, ApiError, Unreachable
+from fastingress.sources.cluster.answers import error_of
+from fastingress.sources.cluster.backoff import Backoff
+from fastingress.sources.cluster.collection import Collection
+from fastingress.sources.cluster.listing import pages, selectors
+from fastingress.sources.cluster.transport import Api, Refused, Silent
+from fastingress.sources.cluster.trouble import Trouble, trouble_of
+from fastingress.sources.cluster.wire import (
+    ADDED,
+    BOOKMARK,
+    DELETED,
+    ERROR,
+    MODIFIED,
+    Event,
+    Garbage,
+    ends_initial_events,
+    event_of,
+    unreadable_event_of,
+    version_of,
+)
+
+__all__ = ["Collection", "Reflector", "Sink", "Timing", "Trouble"]
+
+_log = logging.getLogger(__name__)
+
+_SLICE = 0.002
+"""Seconds of work after which others get their turn."""
+GATEWAY_TIMEOUT = 504
+_UNSUITED = (400, 422)
+"""What a server answers that does not know a parameter, or does not take it."""
+
+
+class Sink(Protocol):
+    """Takes what a reflector sees. Called in the loop; must not wait."""
+
+    def began(self, reflector: Reflector) -> None:
+        """A list begins: what is not seen until `synced` is gone."""
+        ...
+
+    def item(self, raw: bytes | msgspec.Raw, version: str) -> None:
+        """An object as it is now, in JSON; it may be any bytes. The version is empty if it could not be read."""
+        ...
+
+    def gone(self, raw: bytes | msgspec.Raw) -> None:
+        """An object as it was when it was deleted."""
+        ...
+
+    def synced(self, reflector: Reflector) -> None:
+        """The list is complete."""
+        ...
+
+    def trouble(self, reflector: Reflector, problem: Trouble | None) -> None:
+        """What keeps it from following; None when it follows again. Only what differs from the last word is told."""
+        ...
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds."""
+
+    watch: float = 15.0
+    """For one watch, at most: so often a connection that is dead without a word is found out, even if it alone is."""
+    slack: float = 4.0
+    """How much longer than the watch its silence may last."""
+    list: float = 120.0
+    """For a list that comes as a stream."""
+    silent: float = 20.0
+    """Of such a stream while it is a list."""
+    denied: float = 30.0
+    refused: float = 1.0
+    """The longest wait after a connection that could not be made."""
+    longest: float = 10.0
+    """The longest wait after anything else."""
+    stuck: float = 30.0
+    """After so long with answers that do not let us go on from where we are, we list again."""
+    steady: float = 1.0
+    """A watch that ends sooner, with nothing seen, has failed."""
+
+
+class _Unlisted(Exception):
+    """A stream ended before its list was complete, in good order: the server does not send lists so."""
+
+
+class Reflector:
+    """Follows one collection until it is cancelled. `clock` gives seconds that never go back, `random` 0 to 1."""
+
+    def __init__(
+        self,
+        api: Api,
+        collection: Collection,
+        sink: Sink,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = randomness.random,
+        page: int = 500,
+        timing: Timing = Timing(),
+    ) -> None:
+        self.collection = collection
+        self.version = ""
+        """From which a watch goes on; empty: there has to be a list first."""
+        self.is_synced = False
+        """A list was complete, once."""
+        self.lists = 0
+        """Lists that began, with those that broke off."""
+        self.relisted: Counter[str] = Counter()
+        """Lists after the first complete one, by reason: `gone`, `refused`, `stuck`, `unversioned`."""
+        self.resumed: Counter[str] = Counter()
+        """Watches that went on where another had ended, by reason: `ended`, `cut`, `silent`, `failed`, `renewed`."""
+        self.last_heard = clock()
+        """When the last line or page came."""
+        self.trouble: Trouble | None = None
+        self._api = api
+        self._sink = sink
+        self._clock = clock
+        self._random = random
+        self._page = page
+        self._timing = timing
+        self._backoff = Backoff(random)
+        self._relist_backoff = Backoff(random)
+        self._attempts: asyncio.Task[None] | None = None
+        self._open_since: float | None = None
+        """When the list or the watch began to be answered; None before that."""
+        self._listing = False
+        self._seen = 0
+        """Events since then."""
+        self._verb = "list"
+        self._why = ""
+        """Why the next watch begins; empty for the first one after a list."""
+        self._why_list = ""
+        self._completed = float("-inf")
+        """When the last list was complete."""
+        self._stuck_since: float | None = None
+        self._garbled = b""
+        self._handover: asyncio.TimerHandle | None = None
+        """Ends the stream of a list when it has been a watch for as long as a watch lasts."""
+
+    @property
+    def relists(self) -> int:
+        """How many lists were needed after the first complete one."""
+        return sum(self.relisted.values())
+
+    @property
+    def resumes(self) -> int:
+        """How many watches went on where another had ended."""
+        return sum(self.resumed.values())
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            self._attempts = asyncio.create_task(self._try_for_ever())
+            try:
+                await asyncio.wait([self._attempts])
+            finally:
+                self._attempts.cancel()
+                await asyncio.wait([self._attempts])
+            if not self._attempts.cancelled() and self._attempts.exception() is not None:
+                _log.error("following %s failed", self.collection, exc_info=self._attempts.exception())
+                await asyncio.sleep(self._timing.longest)
+
+    def renew(self) -> None:
+        """Drop what is open, or waited for, and go on at once: to be called when the server is back.
+
+        A list that is getting on is left alone.
+        """
+        if not (self._listing and self._clock() - self.last_heard < self._timing.steady):
+            self._restart("renewed")
+
+    def _restart(self, why: str) -> None:
+        if self._attempts is not None and not self._attempts.done():
+            if self._open_since is not None or not self._why:
+                self._why = why
+            self._backoff.reset()
+            self._attempts.cancel()
+
+    async def _try_for_ever(self) -> None:
+        while True:
+            self._open_since, self._listing, self._seen = None, False, 0
+            failure: Exception | None = None
+            try:
+                await (self._watch() if self.version else self._list())
+            except Exception as error:  # whatever it is, it is tried again
+                failure = error
+            wait = self._wait_after(failure)
+            if wait:
+                await asyncio.sleep(wait)
+
+    async def _list(self) -> None:
+        unsuited = False
+        if self._api.connection.streaming_lists:
+            try:
+                return await self._list_as_stream()
+            except ApiError as error:
+                if error.status not in _UNSUITED:
+                    raise
+            except _Unlisted:
+                pass
+            unsuited = True
+        await self._list_in_pages()
+        if unsuited:
+            self._api.connection.streaming_lists = False
+        return None
+
+    async def _list_as_stream(self) -> None:
+        """The stream goes on as a watch, until one begins that is as short as all others."""
+        timing, self._verb = self._timing, "watch"
+        query = self._watching(timing.list, {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
+        async with self._api.lines(self.collection.path, query=query, silent=timing.silent) as lines:
+            self._begin()
+            try:
+                await self._follow(lines)
+            finally:
+                if self._handover is not None:
+                    self._handover.cancel()
+        if self._listing:
+            raise _Unlisted
+
+    async def _list_in_pages(self) -> None:
+        self._verb = "get" if self.collection.name else "list"
+        begun, version = False, ""
+        async for page in pages(self._api, self.collection, self._page):
+            if not begun:
+                self._begin()
+                begun = True
+            self.last_heard = self._clock()
+            await self._take_page(page.items)
+            version = page.version
+        self._complete(version)
+
+    async def _take_page(self, items: list[msgspec.Raw]) -> None:
+        since = self._clock()
+        for item in items:
+            self._tell(self._sink.item, item, version_of(item))
+            if self._clock() - since > _SLICE:
+                await asyncio.sleep(0)
+                since = self._clock()
+
+    async def _watch(self) -> None:
+        self._verb = "watch"
+        seconds = self._watch_seconds()
+        query = self._watching(seconds, {"resourceVersion": self.version})
+        async with self._api.lines(self.collection.path, query=query, silent=seconds + self._timing.slack) as lines:
+            self._open_since = self._clock()
+            if self._why:
+                self.resumed[self._why] += 1
+            self._why = ""
+            await self._follow(lines)
+
+    def _watching(self, seconds: float, more: dict[str, str]) -> dict[str, str]:
+        return {
+            **selectors(self.collection),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, round(seconds))),
+            **more,
+        }
+
+    def _watch_seconds(self) -> float:
+        return self._timing.watch * (0.8 + 0.2 * self._random())
+
+    async def _follow(self, lines: AsyncIterator[bytes]) -> None:
+        since = self._clock()
+        async for line in lines:
+            self.last_heard = now = self._clock()
+            self._heed(line)
+            if now - since > _SLICE:
+                await asyncio.sleep(0)
+                since = self._clock()
+
+    def _heed(self, line: bytes) -> None:
+        kind, item, version = self._event(line)
+        if kind in (ADDED, MODIFIED):
+            self._tell(self._sink.item, item, version)
+        elif kind == DELETED:
+            self._tell(self._sink.gone, item)
+        elif kind == ERROR:
+            raise error_of("GET", self.collection.path, 0, {}, bytes(item))
+        elif kind != BOOKMARK:
+            raise Garbage(f"an event of an unknown type: {kind[:40]!r}")
+        elif self._listing and ends_initial_events(item):
+            self._complete(version)
+            loop = asyncio.get_running_loop()
+            self._handover = loop.call_later(self._watch_seconds(), self._restart, "ended")
+        self._seen += 1
+        if version and not self._listing:
+            self.version = version
+        if self.trouble is not None or self._stuck_since is not None:
+            self._works()
+
+    def _event(self, line: bytes) -> Event:
+        """Garbage is asked for again, once; if it comes again it is an object that cannot be read."""
+        try:
+            return event_of(line)
+        except Garbage:
+            event = unreadable_event_of(line) if line == self._garbled else None
+            self._garbled = line
+            if event is None:
+                raise
+            return event
+
+    def _begin(self) -> None:
+        self._open_since, self._listing = self._clock(), True
+        self.lists += 1
+        if self.is_synced:
+            self.relisted[self._why_list] += 1
+            _log.info("listing %s again: %s", self.collection, self._why_list)
+        self._tell(self._sink.began, self)
+
+    def _complete(self, version: str) -> None:
+        self._listing = False
+        self.version, self.is_synced = version, True
+        self._why, self._why_list = "", "unversioned"
+        self._completed = self._clock()
+        self._works()
+        self._tell(self._sink.synced, self)
+
+    def _works(self) -> None:
+        self._backoff.reset()
+        self._stuck_since = None
+        self._set_trouble(None)
+
+    def _wait_after(self, failure: Exception | None) -> float:
+        """What the end of a list or a watch means; seconds to wait before the next one."""
+        lived = self._has_lived()
+        if lived:
+            self._works()
+        if failure is None:
+            if self._open_since is not None and self._verb == "watch":
+                self._why = "ended"
+            return 0.0 if lived else self._backoff.wait(self._timing.longest)
+        if self._open_since is not None and not self._listing:
+            self._why = _reason(failure)
+        if self.version and self._must_list(failure):
+            return self._wait_before_list()
+        if not (lived and isinstance(failure, Unreachable)):
+            self._set_trouble(trouble_of(failure, self._verb, self.collection))
+        return self._wait_for(failure)
+
+    def _has_lived(self) -> bool:
+        """A list was complete, or a watch was worth its while."""
+        if self._open_since is None or self._listing:
+            return False
+        return self._seen > 0 or self._verb != "watch" or self._clock() - self._open_since >= self._timing.steady
+
+    def _must_list(self, failure: Exception) -> bool:
+        """Whether the version we stopped at is of no use any more; if so it is forgotten."""
+        reason = ""
+        if isinstance(failure, ApiError) and failure.status == GONE:
+            reason = "gone"
+        elif isinstance(failure, ApiError) and failure.status in _UNSUITED:
+            reason = "refused"
+        elif self._is_stuck(failure):
+            reason = "stuck"
+        if reason:
+            self.version, self._why, self._why_list, self._stuck_since = "", "", reason, None
+        return bool(reason)
+
+    def _is_stuck(self, failure: Exception) -> bool:
+        """A server that is unwell gets well again; one that was put back to an earlier state never will."""
+        in_stream = self._open_since is not None
+        telling = isinstance(failure, ApiError) and (in_stream or failure.status == GATEWAY_TIMEOUT)
+        if not telling and not isinstance(failure, Garbage):
+            return False
+        now = self._clock()
+        if self._stuck_since is None:
+            self._stuck_since = now
+        return now - self._stuck_since >= self._timing.stuck
+
+    def _wait_before_list(self) -> float:
+        """None, unless the last list is not long ago: a server that forgets at once is not to be worn out."""
+        if self._clock() - self._completed >= self._timing.stuck:
+            self._relist_backoff.reset()
+            return 0.0
+        return self._relist_backoff.wait(self._timing.longest)
+
+    def _wait_for(self, failure: Exception) -> float:
+        if isinstance(failure, ApiError) and failure.status in (UNAUTHORIZED, FORBIDDEN):
+            return self._timing.denied * (0.9 + 0.2 * self._random())
+        wait = self._backoff.wait(self._timing.refused if isinstance(failure, Refused) else self._timing.longest)
+        after = failure.retry_after if isinstance(failure, ApiError) else None
+        return max(wait, after * (1 + 0.1 * self._random())) if after else wait
+
+    def _set_trouble(self, trouble: Trouble | None) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self._tell(self._sink.trouble, self, trouble)
+
+    def _tell(self, listener: Callable[..., None], *words: object) -> None:
+        """A mistake of the sink over one object must not keep those behind it from being seen."""
+        try:
+            listener(*words)
+        except Exception:
+            _log.exception("%s: an object could not be taken", self.collection)
+
+
+def _reason(failure: Exception) -> str:
+    if isinstance(failure, Silent):
+        return "silent"
+    return "cut" if isinstance(failure, Unreachable) else "failed"
