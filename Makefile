@@ -9,6 +9,8 @@ CARGO_FUZZ_VERSION := 0.13.2
 DENY := $(VENV)/tools/bin/cargo-deny
 FUZZER := $(VENV)/tools/bin/cargo-fuzz
 HELM := target/helm/helm
+# What some tests need and only Go can build: without it they are skipped, and say so.
+WITH_GO := $(if $(shell command -v go),$(HELM))
 FUZZ_SECONDS ?= 60
 PYTHON_CODE := python tests benches examples deploy
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
@@ -20,7 +22,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs deploy upgrade clean
+.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs helm deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -37,7 +39,7 @@ test-rust:
 	cargo test --workspace --locked
 	cargo test --manifest-path rust/fuzz/Cargo.toml --target-dir target --locked
 
-test-python: build
+test-python: build $(WITH_GO)
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: build $(DENY) ## check form, types, layers, stubs and licences
@@ -87,6 +89,8 @@ docs: build ## write the reference pages anew from the code's declarations
 	$(BIN)/python -m fastingress.translate.annotations > docs/annotations.md
 	$(BIN)/python -c "from fastingress.sources.cluster.reference import markdown; print(markdown(), end='')" > docs/permissions.md
 
+helm: $(HELM) ## build helm for tests and for `make deploy` (needs Go)
+
 deploy: $(HELM) ## write deploy/manifests anew from the chart (needs Go)
 	$(PYTHON) deploy/render.py $(HELM)
 
@@ -107,9 +111,9 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 	$(BIN)/maturin develop --profile dev --locked
 	@touch $@
 
-$(HELM): tests/cluster/helm/build.sh tests/cluster/helm/go.mod
+$(HELM): tests/deploy/helm/build.sh tests/deploy/helm/go.mod
 	@echo "building helm: two minutes, once"
-	tests/cluster/helm/build.sh
+	tests/deploy/helm/build.sh
 
 $(DENY): | $(VENV)/.installed
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION): a few minutes, once"

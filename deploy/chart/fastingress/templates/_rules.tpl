@@ -44,8 +44,10 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
   {{- with $values.watchNamespaces }}
   resourceNames:
     {{- toYaml . | nindent 4 }}
-  {{- end }}
+  verbs: [get, watch]
+  {{- else }}
   verbs: [list, watch]
+  {{- end }}
 {{- if $nodes }}
 - apiGroups: [""]
   resources: [nodes]
@@ -57,8 +59,8 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
 {{- end }}
 {{- end }}
 {{- $secrets := get (include "fastingress.secretNames" .chart | fromYaml) .namespace }}
-{{- $unwatched := ternary (not (empty $values.watchNamespaceSelector)) (not $watched) $wide }}
-{{- if and $secrets (or (eq $values.secretAccess "named") $unwatched) }}
+{{- $outside := not (or $wide $watched) }}
+{{- if and $secrets (or (eq $values.secretAccess "named") $outside) }}
 - apiGroups: [""]
   resources: [secrets]
   resourceNames:
@@ -66,7 +68,7 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
   verbs: [get, watch]
 {{- end }}
 {{- $configMaps := get $values.configMapNames .namespace }}
-{{- if or $configMaps (and (empty $values.configMapNames) (or $watched (and $own (not $wide)))) }}
+{{- if or $configMaps (and (empty $values.configMapNames) (or $watched (and $own $outside))) }}
 - apiGroups: [""]
   resources: [configmaps]
   {{- with $configMaps }}
@@ -76,7 +78,7 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
   verbs: [get, watch]
 {{- end }}
 {{- $published := include "fastingress.published" .chart }}
-{{- if and $published (not $wide) (not $watched) (eq .namespace (splitList "/" $published | first)) }}
+{{- if and $published (or $outside $values.watchNamespaceSelector) (eq .namespace (splitList "/" $published | first)) }}
 - apiGroups: [""]
   resources: [services]
   resourceNames: [{{ splitList "/" $published | last }}]
