@@ -78,6 +78,7 @@ class Feed:
         self._refused: set[Key] = set()
         self._trouble: Trouble | None = None
         self._unreadable: Problem | None = None
+        self._missing: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -157,6 +158,12 @@ class Feed:
             return
         self._outbox.state(part_of(self.row, *key), problems)
 
+    def lacks(self, verbs: tuple[str, ...]) -> None:
+        """Which permissions are missing; a refusal alone tells of the first one that was tried."""
+        if verbs != self._missing:
+            self._missing = verbs
+            self._state()
+
     def end(self) -> None:
         """It is not followed any more: all that it knew goes."""
         for key in list(self._held):
@@ -208,7 +215,7 @@ class Feed:
 
     def _problem(self, trouble: Trouble) -> Problem:
         if trouble.status == FORBIDDEN:
-            return denial(self.row, (trouble.verb,), self.namespace, [self.name] if self.name else [])
+            return denial(self.row, self._missing or (trouble.verb,), self.namespace, [self.name] if self.name else [])
         return Problem("NotFollowed", "error" if self.row.required else "warning", None, trouble.message)
 
     def _state(self) -> None:

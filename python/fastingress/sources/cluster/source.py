@@ -177,6 +177,7 @@ class ClusterSource:
         await access.follow(self._calls, wanted, self._note_missing)
 
     def _note_missing(self, found: list[access.Missing]) -> None:
+        self._watches.note_missing({(one.grant.row, one.grant.namespace): one.verbs for one in found})
         self._outbox.state("permissions", [one.problem() for one in found])
 
     async def _complain(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from fastingress.sources.cluster.feed import Feed
+from fastingress.sources.cluster.kinds import Row
 from fastingress.sources.cluster.reflector import Reflector, Timing
 from fastingress.sources.cluster.transport import Api
 
@@ -26,6 +27,7 @@ class Watches:
         self._clock = clock
         self._random = random
         self._running: dict[Feed, tuple[Reflector, asyncio.Task[None]]] = {}
+        self._missing: dict[tuple[Row, str], tuple[str, ...]] = {}
         self._ended_relists: Counter[str] = Counter()
         self._ended_resumes: Counter[str] = Counter()
 
@@ -40,6 +42,7 @@ class Watches:
         task = asyncio.get_running_loop().create_task(reflector.run(), name=f"follow {feed.part}")
         task.add_done_callback(_report)
         self._running[feed] = reflector, task
+        self._tell_missing(feed)
         return feed
 
     def end(self, feed: Feed) -> None:
@@ -49,6 +52,15 @@ class Watches:
         self._ended_relists[feed.row.resource] += reflector.relists
         self._ended_resumes[feed.row.resource] += reflector.resumes
         feed.end()
+
+    def note_missing(self, missing: Mapping[tuple[Row, str], tuple[str, ...]]) -> None:
+        """Which permissions are missing, by row and namespace."""
+        self._missing = dict(missing)
+        for feed in self._running:
+            self._tell_missing(feed)
+
+    def _tell_missing(self, feed: Feed) -> None:
+        feed.lacks(self._missing.get((feed.row, feed.namespace), ()))
 
     def renew(self) -> None:
         """Connections that were open during an outage may be dead without a sign: all are opened anew."""
