@@ -21,16 +21,10 @@ T = TypeVar("T")
 NOWHERE: Address = ("", 0)
 
 
-class Served:
-    """What a test needs of a running gateway: its addresses, its folder of manifests, and requests to it."""
+class Folder:
+    """The manifests of a gateway that serves a folder of them."""
 
-    def __init__(self, folder: Path, http: Address, https: Address, admin: Address) -> None:
-        self.folder = folder
-        self.http = http
-        self.https = https
-        self.admin = admin
-
-    # the folder
+    folder: Path
 
     def put(self, name: str, *contents: Manifest) -> None:
         """Moves a file into place. The change is live a moment later: wait with `eventually`."""
@@ -43,6 +37,15 @@ class Served:
     def remove(self, name: str) -> None:
         """Deletes a file."""
         (self.folder / f"{name}.yaml").unlink()
+
+
+class Answering:
+    """What a test needs of a running gateway: its addresses, and requests to it."""
+
+    def __init__(self, http: Address, https: Address, admin: Address) -> None:
+        self.http = http
+        self.https = https
+        self.admin = admin
 
     # requests
 
@@ -108,6 +111,14 @@ class Served:
             lambda: next((problem for problem in self.problems() if problem["code"] == code), None) or {},
             what=f"a problem {code}",
         )
+
+
+class Served(Folder, Answering):
+    """A running gateway and the folder that it serves."""
+
+    def __init__(self, folder: Path, http: Address, https: Address, admin: Address) -> None:
+        super().__init__(http, https, admin)
+        self.folder = folder
 
 
 @contextmanager

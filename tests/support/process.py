@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, started as a person would: `python -m fastingress --manifests FOLDER`."""
+"""A gateway in a process of its own, started as a person would: `python -m fastingress`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import IO, Any
 
 from tests.support.client import Address
 from tests.support.eventually import eventually
-from tests.support.gateway import NOWHERE, Served
+from tests.support.gateway import NOWHERE, Answering, Folder
 
 _READY = re.compile(r"ready: (?P<places>[^;]*);")
 _PLACE = re.compile(r"(?P<name>http|https|admin) on \[?(?P<host>[0-9a-f.:]+?)\]?:(?P<port>[0-9]+)(?:,|$)")
 
 
-class Process(Served):
-    """A running gateway process. Its output is collected line by line."""
+class Started(Answering):
+    """A running gateway process, which has said that it is ready. Its output is collected line by line."""
 
-    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], **popen: Any) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], **popen: Any) -> None:
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -33,7 +33,7 @@ class Process(Served):
         )
         self.output = Lines(self.child.stdout) if self.child.stdout else None
         self.errors = Lines(self.child.stderr)
-        super().__init__(folder, *self._addresses())
+        super().__init__(*self._addresses())
 
     @property
     def pid(self) -> int:
@@ -67,6 +67,14 @@ class Process(Served):
         for place in _PLACE.finditer(_READY.search(line)["places"]):  # type: ignore[index]
             places.setdefault(place["name"], (place["host"], int(place["port"])))
         return places.get("http", NOWHERE), places.get("https", NOWHERE), places.get("admin", NOWHERE)
+
+
+class Process(Folder, Started):
+    """One that serves a folder of manifests."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], **popen: Any) -> None:
+        super().__init__(command, environment, **popen)
+        self.folder = folder
 
 
 class Lines:
@@ -112,8 +120,13 @@ class Lines:
 
 def command_of(folder: Path, **options: Any) -> list[str]:
     """The command line that serves the folder on free ports of 127.0.0.1, unless the options say otherwise."""
+    return command_with(**{"manifests": folder, **options})
+
+
+def command_with(**options: Any) -> list[str]:
+    """The command line with these options as flags, on free ports of 127.0.0.1 unless they say otherwise."""
     chosen = {"http_port": 0, "https_port": 0, "admin_port": 0, "bind": "127.0.0.1", "access_log": "off", **options}
-    words = [sys.executable, "-m", "fastingress", "--manifests", str(folder)]
+    words = [sys.executable, "-m", "fastingress"]
     for name, value in chosen.items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
