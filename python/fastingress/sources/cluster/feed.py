@@ -75,10 +75,12 @@ class Feed:
         self._held: dict[Key, str] = {}
         self._unseen: set[Key] | None = None
         """While a list is under way: what was there before and has not come again."""
-        self._refused: set[Key] = set()
+        self._accused: dict[Key, list[Problem]] = {}
+        """Objects that something is wrong with."""
         self._trouble: Trouble | None = None
         self._unreadable: Problem | None = None
         self._missing: tuple[str, ...] = ()
+        self._has_ended = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -114,6 +116,8 @@ class Feed:
 
     def item(self, raw: bytes | msgspec.Raw, version: str) -> None:
         """An object is there, and looks like this."""
+        if self._has_ended:
+            return
         if self._unseen is None or not self.is_synced:
             self._take(raw, version)
             return
@@ -127,14 +131,17 @@ class Feed:
 
     def gone(self, raw: bytes | msgspec.Raw) -> None:
         """An object is not there any more."""
-        key = self._key(raw)
+        key = None if self._has_ended else self._key(raw)
         if key is not None:
             self._drop(key)
 
     def synced(self, reflector: Reflector) -> None:
         """A list is complete."""
-        for key in self._unseen or ():
-            self._drop(key)
+        if self._has_ended:
+            return
+        if self._unreadable is None:  # else one of those not seen may be the one that could not be read
+            for key in self._unseen or ():
+                self._drop(key)
         self._unseen = None
         self.is_synced = True
         self._outbox.stirred()
@@ -144,6 +151,8 @@ class Feed:
 
         That the server cannot be reached is no problem of each feed: the heartbeat finds it out for all of them.
         """
+        if self._has_ended:
+            return
         self._trouble = problem
         self._state()
         self._outbox.stirred()
@@ -151,12 +160,13 @@ class Feed:
     def accuse(self, key: Key, problems: list[Problem]) -> None:
         """All that is wrong with one object now."""
         if problems:
-            self._refused.add(key)
-        elif key in self._refused:
-            self._refused.remove(key)
-        else:
+            self._accused[key] = problems
+        elif self._accused.pop(key, None) is None:
             return
-        self._outbox.state(part_of(self.row, *key), problems)
+        if self.name:
+            self._state()
+        else:
+            self._outbox.state(part_of(self.row, *key), problems)
 
     def lacks(self, verbs: tuple[str, ...]) -> None:
         """Which permissions are missing; a refusal alone tells of the first one that was tried."""
@@ -165,7 +175,8 @@ class Feed:
             self._state()
 
     def end(self) -> None:
-        """It is not followed any more: all that it knew goes."""
+        """It is not followed any more: all that it knew goes, and what its reflector may still say does not count."""
+        self._has_ended = True
         for key in list(self._held):
             self._drop(key, ending=True)
         self._trouble = self._unreadable = None
@@ -222,4 +233,6 @@ class Feed:
         problems = [self._unreadable] if self._unreadable else []
         if self._trouble is not None and self._trouble.state != "unreachable":
             problems.append(self._problem(self._trouble))
+        if self.name:
+            problems += (problem for found in self._accused.values() for problem in found)
         self._outbox.state(self.part, problems)

@@ -22,11 +22,11 @@ from fastingress.sources.cluster.words import denial, part_of
 
 UNINTERESTING = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
 _AT_ONCE = 16
-_FIRST_WAIT, _LAST_WAIT, _DENIED_WAIT = 0.2, 5.0, 30.0
+_FIRST_WAIT, _LAST_WAIT, _DENIED_WAIT = 0.2, 2.0, 30.0
 
 
 class SecretFeed(Feed):
-    """Passes on what is needed. `met` is called with each needed Secret that the watch has said something of."""
+    """Passes on what is needed. `met` is called with each of those that the watch says something of."""
 
     def __init__(
         self, row: Row, namespace: str, outbox: Outbox, *, needed: set[Key], met: Callable[[Key], None]
@@ -49,11 +49,13 @@ class SecretFeed(Feed):
         else:
             self._note(key, version)
 
+    def _drop(self, key: Key, *, ending: bool = False) -> None:
+        if key in self._needed:
+            self._met(key)
+        super()._drop(key, ending=ending)
+
     def _is_passed_on(self, key: Key) -> bool:
-        if key not in self._needed:
-            return False
-        self._met(key)
-        return True
+        return key in self._needed
 
 
 class Secrets:
@@ -115,7 +117,14 @@ class Secrets:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _fetch(self, key: Key, feed: SecretFeed) -> None:
-        """Until there is an answer, or nobody asks any more."""
+        try:
+            await self._fetch_until_answered(key, feed)
+        finally:
+            if self._fetches.get(key) is asyncio.current_task():
+                del self._fetches[key]
+                self._settle(key)
+
+    async def _fetch_until_answered(self, key: Key, feed: SecretFeed) -> None:
         wait = _FIRST_WAIT
         while True:
             try:
@@ -123,7 +132,7 @@ class Secrets:
                     raw = await self._calls.call("GET", f"{self._row.path(key[0])}/{key[1]}")
             except ApiError as error:
                 if error.status == NOT_FOUND:
-                    break  # the watch will say so, too
+                    return  # the watch will say so, too
                 is_denied = error.status in (FORBIDDEN, UNAUTHORIZED)
                 feed.accuse(key, [self._denial(key) if is_denied else _failure(key, error)])
                 self._settle(key)
@@ -132,11 +141,9 @@ class Secrets:
                 feed.accuse(key, [_failure(key, error)])
             else:
                 feed.fetched(key, raw)
-                break
+                return
             await asyncio.sleep(wait)
             wait = min(wait * 2, _LAST_WAIT)
-        self._fetches.pop(key, None)
-        self._settle(key)
 
     def _feed(self, key: Key) -> SecretFeed | None:
         return self._feeds.get(key[0]) if self._namespaces != ("",) else self._feeds.get("")

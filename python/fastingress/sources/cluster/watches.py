@@ -27,6 +27,7 @@ class Watches:
         self._clock = clock
         self._random = random
         self._running: dict[Feed, tuple[Reflector, asyncio.Task[None]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._missing: dict[tuple[Row, str], tuple[str, ...]] = {}
         self._ended_relists: Counter[str] = Counter()
         self._ended_resumes: Counter[str] = Counter()
@@ -49,6 +50,8 @@ class Watches:
         """Stops following, and lets go of all that the feed knew."""
         reflector, task = self._running.pop(feed)
         task.cancel()
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
         self._ended_relists[feed.row.resource] += reflector.relists
         self._ended_resumes[feed.row.resource] += reflector.resumes
         feed.end()
@@ -83,7 +86,7 @@ class Watches:
 
     async def close(self) -> None:
         """Stops all; what was known stays known."""
-        tasks = [task for _, task in self._running.values()]
+        tasks = [*self._ending, *(task for _, task in self._running.values())]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

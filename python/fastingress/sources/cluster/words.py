@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastingress.problems import Problem
+from fastingress.problems import Problem, Severity
 from fastingress.sources.cluster.kinds import Row
 
 
@@ -24,15 +24,17 @@ def place_of(row: Row, namespace: str, names: Sequence[str] = ()) -> str:
 
 def denied(row: Row, verbs: Sequence[str], namespace: str, names: Sequence[str] = ()) -> str:
     """One line."""
-    line = f"cannot {', '.join(verbs)} {place_of(row, namespace, names)}: needed {_by(row)}"
-    return line if row.required else f"{line}, without it {row.lost}"
+    line = f"cannot {', '.join(verbs)} {place_of(row, namespace, names)}: "
+    if row.flag:
+        line += f"needed by {row.flag}"
+    elif row.required:
+        line += "needed always"
+    if row.required:
+        return line
+    return f"{line}{', ' if row.flag else ''}without it {row.lost}"
 
 
 def denial(row: Row, verbs: Sequence[str], namespace: str, names: Sequence[str] = ()) -> Problem:
     """The same as a problem."""
-    severity = "error" if row.required else "warning"
-    return Problem("AccessDenied", severity, None, denied(row, verbs, namespace, names))  # type: ignore[arg-type]
-
-
-def _by(row: Row) -> str:
-    return f"by {row.flag}" if row.flag else "always"
+    severity: Severity = "error" if row.required else "warning"
+    return Problem("AccessDenied", severity, None, denied(row, verbs, namespace, names))
