@@ -11,10 +11,22 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fastingress.api import ApiError
+from fastingress.api import ApiError, Unreachable
 
 _LONGEST_TEXT = 200
 _LONGEST_WAIT = 60.0
+
+
+class Refused(Unreachable):
+    """There was no connection: refused, no such host, no route, no TLS."""
+
+
+class Untrusted(Refused):
+    """The certificate of the server, or ours, was refused."""
+
+
+class Silent(Unreachable):
+    """There was a connection, and nothing came on it for too long."""
 
 
 class _Cause(msgspec.Struct):

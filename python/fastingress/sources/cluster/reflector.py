@@ -13,17 +13,17 @@ import random as randomness
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
-from fastingress.api import FORBIDDEN, GONE, UNAUTHORIZED, ApiError, Unreachable
+from fastingress.api import ApiError, Unreachable
 from fastingress.sources.cluster.answers import error_of
-from fastingress.sources.cluster.backoff import Backoff
 from fastingress.sources.cluster.collection import Collection
 from fastingress.sources.cluster.listing import pages, selectors
-from fastingress.sources.cluster.transport import Api, Refused, Silent
+from fastingress.sources.cluster.recovery import UNSUITED, Recovery
+from fastingress.sources.cluster.timing import ORDINARY, Timing
+from fastingress.sources.cluster.transport import Api, Silent
 from fastingress.sources.cluster.trouble import Trouble, trouble_of
 from fastingress.sources.cluster.wire import (
     ADDED,
@@ -45,9 +45,6 @@ _log = logging.getLogger(__name__)
 
 _SLICE = 0.002
 """Seconds of work after which others get their turn."""
-GATEWAY_TIMEOUT = 504
-_UNSUITED = (400, 422)
-"""What a server answers that does not know a parameter, or does not take it."""
 
 
 class Sink(Protocol):
@@ -74,29 +71,6 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Seconds."""
-
-    watch: float = 15.0
-    """For one watch, at most: so often a connection that is dead without a word is found out, even if it alone is."""
-    slack: float = 4.0
-    """How much longer than the watch its silence may last."""
-    list: float = 120.0
-    """For a list that comes as a stream."""
-    silent: float = 20.0
-    """Of such a stream while it is a list."""
-    denied: float = 30.0
-    refused: float = 1.0
-    """The longest wait after a connection that could not be made."""
-    longest: float = 10.0
-    """The longest wait after anything else."""
-    stuck: float = 30.0
-    """After so long with answers that do not let us go on from where we are, we list again."""
-    steady: float = 1.0
-    """A watch that ends sooner, with nothing seen, has failed."""
-
-
 class _Unlisted(Exception):
     """A stream ended before its list was complete, in good order: the server does not send lists so."""
 
@@ -113,7 +87,7 @@ class Reflector:
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = randomness.random,
         page: int = 500,
-        timing: Timing = Timing(),
+        timing: Timing = ORDINARY,
     ) -> None:
         self.collection = collection
         self.version = ""
@@ -135,8 +109,7 @@ class Reflector:
         self._random = random
         self._page = page
         self._timing = timing
-        self._backoff = Backoff(random)
-        self._relist_backoff = Backoff(random)
+        self._recovery = Recovery(timing, clock, random)
         self._attempts: asyncio.Task[None] | None = None
         self._open_since: float | None = None
         """When the list or the watch began to be answered; None before that."""
@@ -147,9 +120,8 @@ class Reflector:
         self._why = ""
         """Why the next watch begins; empty for the first one after a list."""
         self._why_list = ""
-        self._completed = float("-inf")
-        """When the last list was complete."""
-        self._stuck_since: float | None = None
+        self._unversioned = False
+        """The next watch begins with what there is, and not from a version."""
         self._garbled = b""
         self._handover: asyncio.TimerHandle | None = None
         """Ends the stream of a list when it has been a watch for as long as a watch lasts."""
@@ -171,8 +143,9 @@ class Reflector:
             try:
                 await asyncio.wait([self._attempts])
             finally:
-                self._attempts.cancel()
-                await asyncio.wait([self._attempts])
+                while not self._attempts.done():  # a cancellation can be lost in what is waited for
+                    self._attempts.cancel()
+                    await asyncio.wait([self._attempts], timeout=1.0)
             if not self._attempts.cancelled() and self._attempts.exception() is not None:
                 _log.error("following %s failed", self.collection, exc_info=self._attempts.exception())
                 await asyncio.sleep(self._timing.longest)
@@ -189,7 +162,7 @@ class Reflector:
         if self._attempts is not None and not self._attempts.done():
             if self._open_since is not None or not self._why:
                 self._why = why
-            self._backoff.reset()
+            self._recovery.works()
             self._attempts.cancel()
 
     async def _try_for_ever(self) -> None:
@@ -197,7 +170,7 @@ class Reflector:
             self._open_since, self._listing, self._seen = None, False, 0
             failure: Exception | None = None
             try:
-                await (self._watch() if self.version else self._list())
+                await (self._watch() if self._can_watch() else self._list())
             except Exception as error:  # whatever it is, it is tried again
                 failure = error
             wait = self._wait_after(failure)
@@ -210,7 +183,7 @@ class Reflector:
             try:
                 return await self._list_as_stream()
             except ApiError as error:
-                if error.status not in _UNSUITED:
+                if error.status not in UNSUITED:
                     raise
             except _Unlisted:
                 pass
@@ -244,6 +217,7 @@ class Reflector:
             self.last_heard = self._clock()
             await self._take_page(page.items)
             version = page.version
+        self._unversioned = not version
         self._complete(version)
 
     async def _take_page(self, items: list[msgspec.Raw]) -> None:
@@ -257,13 +231,19 @@ class Reflector:
     async def _watch(self) -> None:
         self._verb = "watch"
         seconds = self._watch_seconds()
-        query = self._watching(seconds, {"resourceVersion": self.version})
+        query = self._watching(seconds, {"resourceVersion": self.version} if self.version else {})
         async with self._api.lines(self.collection.path, query=query, silent=seconds + self._timing.slack) as lines:
             self._open_since = self._clock()
             if self._why:
                 self.resumed[self._why] += 1
             self._why = ""
-            await self._follow(lines)
+            try:
+                await self._follow(lines)
+            finally:
+                self._unversioned = False
+
+    def _can_watch(self) -> bool:
+        return bool(self.version) or self._unversioned
 
     def _watching(self, seconds: float, more: dict[str, str]) -> dict[str, str]:
         return {
@@ -301,9 +281,9 @@ class Reflector:
             loop = asyncio.get_running_loop()
             self._handover = loop.call_later(self._watch_seconds(), self._restart, "ended")
         self._seen += 1
-        if version and not self._listing:
-            self.version = version
-        if self.trouble is not None or self._stuck_since is not None:
+        if version and not self._listing and not (kind == BOOKMARK and self._unversioned):
+            self.version, self._unversioned = version, False
+        if self.trouble is not None:
             self._works()
 
     def _event(self, line: bytes) -> Event:
@@ -329,13 +309,12 @@ class Reflector:
         self._listing = False
         self.version, self.is_synced = version, True
         self._why, self._why_list = "", "unversioned"
-        self._completed = self._clock()
+        self._recovery.listed()
         self._works()
         self._tell(self._sink.synced, self)
 
     def _works(self) -> None:
-        self._backoff.reset()
-        self._stuck_since = None
+        self._recovery.works()
         self._set_trouble(None)
 
     def _wait_after(self, failure: Exception | None) -> float:
@@ -343,61 +322,24 @@ class Reflector:
         lived = self._has_lived()
         if lived:
             self._works()
-        if failure is None:
-            if self._open_since is not None and self._verb == "watch":
-                self._why = "ended"
-            return 0.0 if lived else self._backoff.wait(self._timing.longest)
-        if self._open_since is not None and not self._listing:
+        answered = self._open_since is not None
+        if answered and not self._listing and self._verb == "watch":
             self._why = _reason(failure)
-        if self.version and self._must_list(failure):
-            return self._wait_before_list()
+        if failure is None:
+            return 0.0 if lived else self._recovery.wait_for(None)
+        reason = self._recovery.must_list(failure, in_stream=answered) if self._can_watch() else ""
+        if reason:
+            self.version, self._why_list = "", reason
+            return self._recovery.wait_before_list()
         if not (lived and isinstance(failure, Unreachable)):
             self._set_trouble(trouble_of(failure, self._verb, self.collection))
-        return self._wait_for(failure)
+        return self._recovery.wait_for(failure)
 
     def _has_lived(self) -> bool:
         """A list was complete, or a watch was worth its while."""
         if self._open_since is None or self._listing:
             return False
         return self._seen > 0 or self._verb != "watch" or self._clock() - self._open_since >= self._timing.steady
-
-    def _must_list(self, failure: Exception) -> bool:
-        """Whether the version we stopped at is of no use any more; if so it is forgotten."""
-        reason = ""
-        if isinstance(failure, ApiError) and failure.status == GONE:
-            reason = "gone"
-        elif isinstance(failure, ApiError) and failure.status in _UNSUITED:
-            reason = "refused"
-        elif self._is_stuck(failure):
-            reason = "stuck"
-        if reason:
-            self.version, self._why, self._why_list, self._stuck_since = "", "", reason, None
-        return bool(reason)
-
-    def _is_stuck(self, failure: Exception) -> bool:
-        """A server that is unwell gets well again; one that was put back to an earlier state never will."""
-        in_stream = self._open_since is not None
-        telling = isinstance(failure, ApiError) and (in_stream or failure.status == GATEWAY_TIMEOUT)
-        if not telling and not isinstance(failure, Garbage):
-            return False
-        now = self._clock()
-        if self._stuck_since is None:
-            self._stuck_since = now
-        return now - self._stuck_since >= self._timing.stuck
-
-    def _wait_before_list(self) -> float:
-        """None, unless the last list is not long ago: a server that forgets at once is not to be worn out."""
-        if self._clock() - self._completed >= self._timing.stuck:
-            self._relist_backoff.reset()
-            return 0.0
-        return self._relist_backoff.wait(self._timing.longest)
-
-    def _wait_for(self, failure: Exception) -> float:
-        if isinstance(failure, ApiError) and failure.status in (UNAUTHORIZED, FORBIDDEN):
-            return self._timing.denied * (0.9 + 0.2 * self._random())
-        wait = self._backoff.wait(self._timing.refused if isinstance(failure, Refused) else self._timing.longest)
-        after = failure.retry_after if isinstance(failure, ApiError) else None
-        return max(wait, after * (1 + 0.1 * self._random())) if after else wait
 
     def _set_trouble(self, trouble: Trouble | None) -> None:
         if trouble != self.trouble:
@@ -412,7 +354,10 @@ class Reflector:
             _log.exception("%s: an object could not be taken", self.collection)
 
 
-def _reason(failure: Exception) -> str:
+def _reason(failure: Exception | None) -> str:
+    """Why a watch ended."""
+    if failure is None:
+        return "ended"
     if isinstance(failure, Silent):
         return "silent"
     return "cut" if isinstance(failure, Unreachable) else "failed"
