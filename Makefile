@@ -9,8 +9,13 @@ CARGO_FUZZ_VERSION := 0.13.2
 DENY := $(VENV)/tools/bin/cargo-deny
 FUZZER := $(VENV)/tools/bin/cargo-fuzz
 HELM := target/helm/helm
-# What some tests need and only Go can build: without it they are skipped, and say so.
-WITH_GO := $(if $(shell command -v go),$(HELM))
+CONTROLPLANE := target/controlplane/controlplane
+CONTROLPLANE_FILES := $(wildcard $(addprefix tests/cluster/controlplane/,build.sh go.mod go.sum *.go */*.go))
+# What some tests need and only Go can build: without it they are skipped, and say so. The control plane runs in a network
+# namespace of its own, which not everyone may make.
+HAS_GO := $(shell command -v go)
+MAY_UNSHARE := $(shell unshare --net true 2>/dev/null && echo yes)
+WITH_GO := $(if $(HAS_GO),$(HELM) $(if $(MAY_UNSHARE),$(CONTROLPLANE)))
 FUZZ_SECONDS ?= 60
 PYTHON_CODE := python tests benches examples deploy
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
@@ -22,7 +27,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python lint format audit bench bench-micro bench-scale bench-storm wheel fuzz docs helm deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster controlplane lint lint-go format audit bench bench-micro bench-scale bench-storm wheel fuzz docs helm deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -42,7 +47,12 @@ test-rust:
 test-python: build $(WITH_GO)
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: build $(DENY) ## check form, types, layers, stubs and licences
+test-cluster: build $(CONTROLPLANE) ## pass the tests against a real control plane alone (ARGS="-k failover" for some)
+	FASTINGRESS_REQUIRE_CLUSTER=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+controlplane: $(CONTROLPLANE) ## build that control plane (needs Go; ten minutes, once)
+
+lint: build $(DENY) $(if $(HAS_GO),lint-go) ## check form, types, layers, stubs and licences
 	cargo fmt --all --check
 	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -53,10 +63,16 @@ lint: build $(DENY) ## check form, types, layers, stubs and licences
 	$(BIN)/python -m mypy.stubtest fastingress._core
 	$(DENY) --locked check bans licenses sources
 
+# The program itself is upstream's commands: vetting it would vet all of Kubernetes.
+lint-go:
+	@cd tests/cluster/controlplane && found="$$(gofmt -l .)" && { test -z "$$found" || { echo "gofmt: $$found"; exit 1; }; }
+	cd tests/cluster/controlplane && CGO_ENABLED=0 go vet -trimpath -buildvcs=false ./fakelet
+
 format: $(VENV)/.installed ## put all code into form
 	cargo fmt --all
 	$(BIN)/ruff check --fix --show-fixes $(PYTHON_CODE)
 	$(BIN)/ruff format $(PYTHON_CODE)
+	$(if $(HAS_GO),gofmt -w tests/cluster/controlplane)
 
 audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 	$(DENY) --locked check advisories
@@ -114,6 +130,10 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 $(HELM): tests/deploy/helm/build.sh tests/deploy/helm/go.mod
 	@echo "building helm: two minutes, once"
 	tests/deploy/helm/build.sh
+
+$(CONTROLPLANE): $(CONTROLPLANE_FILES)
+	@echo "building the control plane of the tests: ten minutes, once"
+	tests/cluster/controlplane/build.sh
 
 $(DENY): | $(VENV)/.installed
 	@echo "installing cargo-deny $(CARGO_DENY_VERSION): a few minutes, once"
