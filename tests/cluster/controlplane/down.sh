@@ -5,16 +5,19 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 st=${KUBE_STATE:-${KUBE_BIN:-$here/../../../target/controlplane}/state}
 if [ -s "$st/pids" ]; then
+    ended=()
     while read -r pid name; do
         # a pid may have been reused since: end it only if it still is that program
-        if [ "$(basename "$(head -z -n1 "/proc/$pid/cmdline" 2>/dev/null | tr -d '\0')")" = "$name" ]; then kill -KILL "$pid" || true; fi
+        if [ "$(basename "$(head -z -n1 "/proc/$pid/cmdline" 2>/dev/null | tr -d '\0')")" = "$name" ]; then
+            kill -KILL "$pid" && ended+=("$pid") || true
+        fi
     done <"$st/pids"
-    while read -r pid name; do
+    for pid in "${ended[@]}"; do
         for _ in $(seq 50); do
             kill -0 "$pid" 2>/dev/null || break
             sleep 0.05
         done
-    done <"$st/pids"
+    done
 fi
 [ ! -s "$st/netns" ] || ip netns del "$(cat "$st/netns")" || true
 rm -rf "$st/pids" "$st/netns" "$st/etcd"
