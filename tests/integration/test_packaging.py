@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import venv
 from pathlib import Path
 
 import pytest
+
+from tests.support.dockerfile import parse
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,3 +68,30 @@ def test_the_wheel_installs_and_runs_without_rust(wheel: Path, tmp_path: Path) -
     assert version in run(str(python), "-m", "fastingress", "--version")
     assert version in run(str(home / "bin" / "fastingress"), "--version")
     assert "storefront" in run(str(python), "-m", "fastingress", "routes", "--manifests", str(ROOT / "examples/shop"))
+
+
+def test_the_steps_of_the_dockerfile_make_what_runs(wheel: Path, tmp_path: Path) -> None:
+    dockerfile = parse(ROOT / "deploy" / "Dockerfile")
+    (install,) = (stage for stage in dockerfile.stages if stage.name == "install")
+    image = dockerfile.stages[-1]
+    made, given = tmp_path / "opt", tmp_path / "given"
+    given.mkdir()
+    for file in (wheel, ROOT / "requirements" / "constraints.txt"):
+        (given / file.name).symlink_to(file.resolve())
+
+    def run(command: str, environment: dict[str, str]) -> str:
+        here = command.replace("/opt/fastingress", str(made)).replace("/install/", f"{given}/")
+        done = subprocess.run(
+            ["sh", "-ec", here], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for step in install.steps:
+        if step.name == "RUN":
+            run(step.text, {**os.environ, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"})
+    (entrypoint,) = (json.loads(step.text) for step in image.steps if step.name == "ENTRYPOINT")
+    printed = run(" ".join([*entrypoint, "--version"]), {"PATH": f"{made / 'bin'}:/usr/bin:/bin"})
+    assert wheel.name.split("-")[1] in printed
+    # Nothing is left to compile: the root file system of the image is read-only.
+    assert list(made.rglob("fastingress/**/__pycache__/*.pyc"))
