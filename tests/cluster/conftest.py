@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -43,6 +43,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says at the end what was skipped, in one loud line."""
     for line in _skipped:
         terminalreporter.write_sep("!", line, red=True, bold=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Shows what controllers said and what the fault proxy was asked, where a test has failed."""
+    report = yield
+    found = getattr(item, "funcargs", {})
+    if report.failed and report.when == "call":
+        if "controllers" in found:
+            for number, each in enumerate(found["controllers"].running, 1):
+                report.sections.append((f"Captured controller log, of number {number}", each.log))
+        if "fault_proxy" in found:
+            calls = "\n".join(str(call) for call in found["fault_proxy"].calls()[-100:])
+            report.sections.append(("Last calls at the fault proxy", calls))
+    return report
 
 
 @pytest.fixture(scope="package")

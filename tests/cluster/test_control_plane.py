@@ -14,6 +14,7 @@ from tests.cluster.support.account import Account
 from tests.cluster.support.api import Refused
 from tests.cluster.support.control_plane import ControlPlane
 from tests.cluster.support.fault_proxy import FaultProxy
+from tests.cluster.support.load import Load, run_twice
 from tests.cluster.support.objects import PORT
 from tests.cluster.support.space import Space
 from tests.support import manifests
@@ -123,6 +124,22 @@ def test_requests_with_an_id_are_counted(cluster: Space) -> None:
         ask(address, method="POST", headers={"X-Id": str(number)})
     ask(address)
     assert cluster.seen() == {"1": [name], "2": [name, name]}
+
+
+def test_load_counts_what_is_answered_and_what_is_lost(cluster: Space) -> None:
+    shop = cluster.deploy("shop", env={"FAKE_ON_TERM": "die"})
+    [address] = shop.ready_addresses()
+    [name] = shop.pod_names()
+    with Load((address, PORT), "shop.example", connections=4) as load:
+        load.flows_on(50)
+        assert load.failures == []
+        shop.delete_pod(name)
+        eventually(lambda: len(load.failures) >= 4)
+    seen = cluster.seen()
+    assert load.answered.total() <= len(seen) <= load.answered.total() + len(load.failures)
+    assert min(load.answered["GET"], load.answered["POST"]) > 0
+    assert run_twice(seen) == {}
+    assert run_twice({"POST-1-1": ["a", "b"], "GET-1-2": ["a", "b"]}) == {"POST-1-1": ["a", "b"]}
 
 
 def test_a_load_balancer_has_an_address(cluster: Space) -> None:

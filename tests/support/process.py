@@ -19,9 +19,19 @@ _PLACE = re.compile(r"(?P<name>http|https|admin) on \[?(?P<host>[0-9a-f.:]+?)\]?
 
 
 class Started(Answering):
-    """A running gateway process, which has said that it is ready. Its output is collected line by line."""
+    """A running gateway process. Its output is collected line by line.
 
-    def __init__(self, command: list[str], environment: dict[str, str], **popen: Any) -> None:
+    It has said that it is ready, and at which addresses; unless these are given, in the order http, https, admin.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        places: tuple[Address, Address, Address] | None = None,
+        **popen: Any,
+    ) -> None:
         self.child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -33,7 +43,7 @@ class Started(Answering):
         )
         self.output = Lines(self.child.stdout) if self.child.stdout else None
         self.errors = Lines(self.child.stderr)
-        super().__init__(*self._addresses())
+        super().__init__(*(places or self.until_ready()))
 
     @property
     def pid(self) -> int:
@@ -57,7 +67,8 @@ class Started(Answering):
             if lines is not None:
                 lines.close()
 
-    def _addresses(self) -> tuple[Address, Address, Address]:
+    def until_ready(self) -> tuple[Address, Address, Address]:
+        """Waits until it says that it is ready; ends it when it does not."""
         try:
             line = self.errors.line(_READY, while_running=self.child)
         except BaseException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from tests.cluster.support.account import Account, rbac_of, write_kubeconfig
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space
+from tests.support.client import Address
 from tests.support.http1 import Response
 from tests.support.process import Started, command_with
 
@@ -58,9 +60,11 @@ class Controllers:
     """Starts controllers for one test; the fixture `controller` is its `start`. All end with the test."""
 
     def __init__(self, space: Space, folder: Path) -> None:
+        self.running: list[Controller] = []
+        """All that were started, in their order."""
         self._space = space
         self._folder = folder
-        self._started = 0
+        self._made = 0
         self._stack = ExitStack()
 
     def start(
@@ -70,19 +74,25 @@ class Controllers:
         token: str = "",
         through: FaultProxy | None = None,
         environment: Mapping[str, str] | None = None,
+        wait: bool = True,
         **options: Any,
     ) -> Controller:
-        """Starts one and waits until it is ready.
+        """Starts one and waits until it is ready, unless told not to: then its `until_ready` does.
 
         It has the class of the test, a lease and identity of the test's namespace, free ports, and may do everything,
         unless it is given an account: then it may do what that may. `through`: by way of a fault proxy. Options are
         flags; `None` leaves a flag out.
         """
+        places = None
+        if not wait:
+            http, https, admin = places = (free_address(), free_address(), free_address())
+            options = {"http_port": http[1], "https_port": https[1], "admin_port": admin[1], **options}
         command, surroundings = self.command(
             account=account, token=token, through=through, environment=environment, **options
         )
-        made = Controller(command, surroundings)
+        made = Controller(command, surroundings, places=places)
         self._stack.callback(made.close)
+        self.running.append(made)
         return made
 
     def command(
@@ -95,9 +105,9 @@ class Controllers:
         **options: Any,
     ) -> tuple[list[str], dict[str, str]]:
         """The command line and the environment: for a test that starts it in a way of its own."""
-        self._started += 1
+        self._made += 1
         space, plane = self._space, self._space.plane
-        number = self._started
+        number = self._made
         token = token or (account.token() if account else plane.admin_token)
         address = through.address if through else plane.address
         config = write_kubeconfig(self._folder / f"kubeconfig-{number}", address, plane.ca, {"token": token})
@@ -124,3 +134,10 @@ class Controllers:
     def close(self) -> None:
         """Ends all."""
         self._stack.close()
+
+
+def free_address() -> Address:
+    """A port that nobody has; in the network namespace of the tests nobody else takes it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found: Address = taken.getsockname()
+    return found
