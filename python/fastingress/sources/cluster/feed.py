@@ -144,6 +144,7 @@ class Feed:
                 self._drop(key)
         self._unseen = None
         self.is_synced = True
+        self._state()
         self._outbox.stirred()
 
     def trouble(self, reflector: Reflector, problem: Trouble | None) -> None:
