@@ -217,9 +217,7 @@ ROWS: tuple[Row, ...] = (
         lost="the flag has no effect",
         asked=lambda options: options.secret_access == "watch",
         names=lambda options, named: {
-            namespace: names
-            for namespace, names in named.secrets.items()
-            if options.namespaces and namespace not in options.namespaces
+            namespace: names for namespace, names in named.secrets.items() if not options.covers(namespace)
         },
     ),
     Row(

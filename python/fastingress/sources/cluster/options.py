@@ -45,3 +45,7 @@ class ClusterOptions:
     def watches(self, namespace: str) -> bool:
         """Whether a namespace is watched for certain: one that a selector has to match is not."""
         return namespace in self.namespaces if self.namespaces else not self.namespace_selector
+
+    def covers(self, namespace: str) -> bool:
+        """Whether the permissions of watched namespaces hold there; nothing may be written where they do not."""
+        return not self.namespaces or namespace in self.namespaces

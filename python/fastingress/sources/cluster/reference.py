@@ -25,6 +25,9 @@ one does without them. *By name* means `resourceNames`: the rules hold for those
 |---|---|---|---|---|---|
 """
 _TAIL = """
+Events are written into the namespace of the object that they are about, and into `default` for kinds of the cluster;
+with `--watch-namespace`, problems of objects outside of these namespaces are in the log and at the admin port only.
+
 Every account may ask for its own permissions (`SelfSubjectAccessReview`), which is done at the start, and for
 `/version`, which tells whether the API server can be reached.
 

@@ -160,8 +160,7 @@ class ClusterSource:
 
     def _is_watched(self, dependency: Dependency) -> bool:
         """Whether it is a Secret that is watched with all the others of its namespace."""
-        namespaces = self._options.namespaces
-        is_inside = not namespaces or dependency.namespace in namespaces
+        is_inside = self._options.covers(dependency.namespace)
         return dependency.kind == "Secret" and self._secrets is not None and is_inside
 
     async def _settled(self) -> None:

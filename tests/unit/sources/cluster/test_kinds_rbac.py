@@ -130,6 +130,15 @@ def test_paths_and_names_of_rows() -> None:
     assert status.full_resource == "ingresses.networking.k8s.io/status"
 
 
+def test_events_and_status_may_be_written_exactly_where_the_options_cover_it() -> None:
+    for options in ALL_OPTIONS:
+        found = {(place, kind) for place, kind, _, _ in rules(rbac(options)) if kind in ("events", "ingresses/status")}
+        for namespace in ("shop", "blog", "ingress", "default"):
+            covered = {kind for place, kind in found if place in ("", namespace)}
+            flags = {"events": options.publish_events, "ingresses/status": options.update_status}
+            assert covered == {kind for kind, asked in flags.items() if asked and options.covers(namespace)}
+
+
 def test_namespaces_by_name_and_by_selector_exclude_each_other() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         ClusterOptions(namespaces=("shop",), namespace_selector="a=b")
