@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastingress.objects.base import Object, ObjectKey, ObjectMeta
+from fastingress.objects.cluster import Namespace, Node, NodeAddress, Pod
 from fastingress.objects.config import ConfigMap, Secret
 from fastingress.objects.decode import KINDS, Decoded, decode, decode_json, items_of, manifest_uid
 from fastingress.objects.ingress import (
@@ -34,6 +35,7 @@ from fastingress.objects.service import (
     ServicePort,
     ServiceSpec,
 )
+from fastingress.objects.status import LoadBalancerIngress, LoadBalancerStatus
 
 __all__ = [
     "KINDS",
@@ -57,10 +59,16 @@ __all__ = [
     "IngressServiceBackend",
     "IngressSpec",
     "IngressTLS",
+    "LoadBalancerIngress",
+    "LoadBalancerStatus",
+    "Namespace",
+    "Node",
+    "NodeAddress",
     "Object",
     "ObjectKey",
     "ObjectMeta",
     "PathType",
+    "Pod",
     "Protocol",
     "ResourceRef",
     "Secret",

@@ -25,6 +25,13 @@ class ObjectKey(NamedTuple):
     name: str
 
 
+class ManagedFields(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Who owns fields of an object; which fields is not read."""
+
+    manager: str = ""
+    subresource: str = ""
+
+
 class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """The part of `metadata` that is read."""
 
@@ -35,6 +42,10 @@ class ObjectMeta(Struct, frozen=True, rename="camel", omit_defaults=True, gc=Fal
     annotations: dict[str, str] = field(default_factory=dict)
     creation_timestamp: str | None = None
     """RFC 3339 in UTC with a grain of one second, `2026-01-31T09:00:00Z`, once the object went through `decode`."""
+    deletion_timestamp: str | None = None
+    """When the object was asked to go, in whatever form it came; it is there until its finalizers are done."""
+    managed_fields: tuple[ManagedFields, ...] = ()
+    """Always empty once decoded: of all the owners only those of an Ingress's status are kept, with the Ingress."""
 
 
 class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):
@@ -54,6 +65,11 @@ class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, 
     def key(self) -> ObjectKey:
         """Names it among all objects."""
         return ObjectKey(self.kind, self.metadata.namespace, self.metadata.name)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was asked to go."""
+        return self.metadata.deletion_timestamp is not None
 
     @property
     def ref(self) -> ObjectRef:

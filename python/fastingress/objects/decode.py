@@ -7,12 +7,14 @@ passed over quietly. Reading files and splitting them into documents is not done
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingress.objects.base import Object, ObjectMeta
+from fastingress.objects.base import ManagedFields, Object, ObjectMeta
+from fastingress.objects.cluster import Namespace, Node, Pod
 from fastingress.objects.config import ConfigMap, Secret
 from fastingress.objects.conversion import FieldError, convert
 from fastingress.objects.fields import unknown_fields
@@ -22,9 +24,9 @@ from fastingress.objects.timestamps import canonical_timestamp
 from fastingress.objects.validation import faults_of
 from fastingress.problems import ObjectRef, Origin, Problem
 
-KINDS: dict[str, type[Object]] = {
-    kind.kind: kind for kind in (Ingress, IngressClass, Service, EndpointSlice, Endpoints, Secret, ConfigMap)
-}
+_IN_MANIFESTS = (Ingress, IngressClass, Service, EndpointSlice, Endpoints, Secret, ConfigMap)
+_IN_A_CLUSTER = (Namespace, Node, Pod)
+KINDS: dict[str, type[Object]] = {kind.kind: kind for kind in (*_IN_MANIFESTS, *_IN_A_CLUSTER)}
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(target) for name, target in KINDS.items()}
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MOST_NAMED = 10
@@ -50,7 +52,7 @@ def decode(raw: Mapping[str, Any], origin: Origin | None, *, place: str = "") ->
         severity, message = fault
         return Decoded(None, [Problem("InvalidObject", severity, _rough_ref(raw), message, origin)])
     target = KINDS.get(kind) if isinstance(kind, str) else None
-    if target is None:
+    if target is None or (origin is not None and target in _IN_A_CLUSTER):
         return Decoded(None, [])
     if target.api_version != version:
         return Decoded(None, _wrong_version(raw, target, origin))
@@ -83,7 +85,7 @@ def items_of(raw: Mapping[str, Any]) -> list[Any] | None:
     kind, items = raw.get("kind"), raw.get("items")
     if not isinstance(kind, str) or not kind.endswith("List"):
         return None
-    if kind != "List" and kind[: -len("List")] not in KINDS:
+    if kind != "List" and kind[: -len("List")] not in {target.kind for target in _IN_MANIFESTS}:
         return None
     if items is None:
         return []
@@ -137,10 +139,18 @@ def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:
         labels=meta.labels,
         annotations=annotations,
         creation_timestamp=canonical_timestamp(created) if created else None,
+        deletion_timestamp=meta.deletion_timestamp,
     )
+    if meta.managed_fields and isinstance(item, Ingress):
+        item = msgspec.structs.replace(item, status_managers=_status_managers(meta.managed_fields))
     if origin is not None and not place:
         place = f"{origin.path}#{origin.index:06}"
     return msgspec.structs.replace(item, metadata=filled, origin=origin, place=place)
+
+
+def _status_managers(owners: tuple[ManagedFields, ...]) -> tuple[str, ...]:
+    """Of ten thousand Ingresses the managers are a few, so each name is kept once."""
+    return tuple(sorted({sys.intern(owner.manager) for owner in owners if owner.subresource == "status"}))
 
 
 def manifest_uid(kind: str, namespace: str, name: str) -> str:

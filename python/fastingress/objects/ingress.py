@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct, field
 
 from fastingress.objects.base import Object
+from fastingress.objects.status import LoadBalancerStatus
 
 PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
 DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
@@ -78,6 +79,12 @@ class IngressSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=Fa
     rules: tuple[IngressRule, ...] = ()
 
 
+class IngressStatus(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What a controller said of an Ingress."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+
 class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):
     """Rules that lead requests to Services."""
 
@@ -85,9 +92,14 @@ class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
     api_version: ClassVar[str] = "networking.k8s.io/v1"
 
     spec: IngressSpec = IngressSpec()
+    status: IngressStatus = IngressStatus()
+    """Makes no difference to what is served, so that what is written there echoes nowhere."""
+    status_managers: tuple[str, ...] = field(default=(), name="$statusManagers")
+    """Who owns fields of the status, by their names for server-side apply, sorted."""
 
     def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
-        return (self.metadata, self.age, self.spec)
+        meta = self.metadata
+        return (meta.uid, meta.annotations, self.is_leaving, self.age, self.spec)
 
 
 class IngressClassParameters(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -122,4 +134,5 @@ class IngressClass(Object, frozen=True, rename="camel", omit_defaults=True, gc=F
         return self.metadata.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true"
 
     def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
-        return (self.metadata, self.age, self.spec)
+        meta = self.metadata
+        return (meta.uid, meta.annotations, self.is_leaving, self.age, self.spec)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from msgspec import Struct, field
 
 from fastingress.objects.base import Object, fill
+from fastingress.objects.status import LoadBalancerStatus
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -35,7 +36,14 @@ class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=Fa
     cluster_ip: str = field(default="", name="clusterIP")
     """`None`, the word, for a headless Service."""
     external_name: str = ""
+    external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
     publish_not_ready_addresses: bool = False
+
+
+class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What the cluster says of a Service."""
+
+    load_balancer: LoadBalancerStatus = LoadBalancerStatus()
 
 
 class Service(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):
@@ -45,6 +53,8 @@ class Service(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
     api_version: ClassVar[str] = "v1"
 
     spec: ServiceSpec = ServiceSpec()
+    status: ServiceStatus = ServiceStatus()
+    """Makes no difference to what is served."""
 
     def significant(self) -> tuple[object, ...]:  # noqa: D102 # as in the base
         return (self.metadata.annotations, self.spec)
@@ -63,11 +73,24 @@ class EndpointConditions(Struct, frozen=True, rename="camel", omit_defaults=True
             fill(self, "serving", self.ready)
 
 
+class ForZone(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """A zone that an endpoint is meant for."""
+
+    name: str = ""
+
+
+class EndpointHints(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Who an endpoint is meant for."""
+
+    for_zones: tuple[ForZone, ...] = ()
+
+
 class Endpoint(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """One endpoint; all its addresses reach the same thing."""
 
     addresses: tuple[str, ...] = ()
     conditions: EndpointConditions = EndpointConditions()
+    hints: EndpointHints | None = None
 
 
 class EndpointPort(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fastingress.objects import ConfigMap, Endpoints, Ingress, ObjectKey, Secret, decode, decode_json, items_of
+from fastingress.objects import KINDS, ConfigMap, Endpoints, Ingress, ObjectKey, Secret, decode, decode_json, items_of
 from tests.unit.objects.documents import ORIGIN, accepted, endpoint_slice, ingress, secret, service
 
 
@@ -168,3 +168,45 @@ def test_items_of_a_typed_list_may_leave_out_their_kind() -> None:
     assert items_of({"apiVersion": "v1", "kind": "List", "items": None}) == []
     assert items_of({"apiVersion": "v1", "kind": "PodList", "items": [bare]}) is None
     assert items_of(raw) is None
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "Node", "Pod"])
+def test_kinds_of_a_cluster_are_skipped_in_manifests(kind: str) -> None:
+    raw = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "shop"}, "spec": {"containers": [{"name": "web"}]}}
+    assert decode(raw, ORIGIN) == (None, [])
+    assert isinstance(decode_json(msgspec.json.encode(raw), kind).object, KINDS[kind])
+
+
+def test_of_all_the_owners_of_fields_an_ingress_keeps_those_of_its_status() -> None:
+    raw = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", **ingress()}
+    raw["metadata"] = {
+        "name": "shop",
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": [
+            {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
+            {"manager": "nginx", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}},
+            {"manager": "ours", "operation": "Apply", "subresource": "status"},
+        ],
+    }
+    raw["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}, {"hostname": "lb.example.com"}]}}
+    item = decode_json(msgspec.json.encode(raw), "Ingress").object
+    assert isinstance(item, Ingress)
+    assert item.status_managers == ("nginx", "ours")
+    assert item.metadata.managed_fields == ()
+    assert item.is_leaving
+    assert [(each.ip, each.hostname) for each in item.status.load_balancer.ingress] == [
+        ("192.0.2.1", ""),
+        ("", "lb.example.com"),
+    ]
+
+
+def test_what_is_written_into_a_status_is_not_significant() -> None:
+    raw = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", **ingress()}
+    before = decode_json(msgspec.json.encode(raw)).object
+    raw["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}
+    raw["metadata"] = {**raw["metadata"], "managedFields": [{"manager": "ours", "subresource": "status"}]}
+    after = decode_json(msgspec.json.encode(raw)).object
+    assert before is not None
+    assert after is not None
+    assert before != after
+    assert before.significant() == after.significant()
