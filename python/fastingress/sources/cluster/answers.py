@@ -6,6 +6,8 @@ The API server sends a `Status`; what stands between it and us may send anything
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Mapping
 
@@ -77,8 +79,9 @@ def cause_of(error: BaseException) -> str:
         return f"its certificate is not trusted: {inner.verify_message}"
     if isinstance(error, asyncio.TimeoutError):
         return "no answer in time"
-    text = getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
-    return _text(str(text).encode(errors="replace"))
+    if isinstance(inner, OSError) and inner.errno and not isinstance(inner, socket.gaierror | ssl.SSLError):
+        return os.strerror(inner.errno)
+    return _text((str(inner) or type(inner).__name__).encode(errors="replace"))
 
 
 def _text(body: bytes) -> str:

@@ -126,7 +126,7 @@ def _make(identity: Identity, connections: int) -> tuple[Any, Any]:
     client = ApiClient(configuration)
     client.user_agent = _user_agent()
     connector = aiohttp.TCPConnector(
-        limit=connections, ssl=client.rest_client.ssl_context, socket_factory=_socket, keepalive_timeout=30.0
+        limit=connections, ssl=client.rest_client.ssl_context, socket_factory=open_socket, keepalive_timeout=30.0
     )
     # Proxies, and passwords of .netrc, come from the credentials only, never from the environment.
     configuration.client_session_kwargs = {"connector": connector, "trust_env": False, "read_bufsize": _READ_BUFFER}
@@ -140,7 +140,7 @@ def _user_agent() -> str:
         return "fastingress"
 
 
-def _socket(address: tuple[Any, ...]) -> socket.socket:
+def open_socket(address: tuple[Any, ...]) -> socket.socket:
     """A socket that notices a dead peer within seconds, whether it waits for an answer or has something to send."""
     family, kind, protocol = address[:3]
     made = socket.socket(family, kind, protocol)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -84,8 +85,7 @@ class Kubeconfig:
         try:
             parsed = yaml.safe_load(data)
         except (yaml.YAMLError, UnicodeError, ValueError, RecursionError) as error:
-            message = " ".join(str(error).split())
-            raise CredentialsError(f"{self._origin}: {path}: this is not YAML: {message}") from None
+            raise CredentialsError(f"{self._origin}: {path}: this is not YAML{_place(error)}") from None
         if not isinstance(parsed, dict) or not isinstance(parsed.get("clusters", []), list):
             raise CredentialsError(f"{self._origin}: {path}: this is no kubeconfig")
 
@@ -135,6 +135,15 @@ class Kubeconfig:
         except CredentialsError as error:
             raise CredentialsError(f"{self._names()}: {error}") from None
 
+    def _authority(self, configuration: Any) -> str:
+        """Nothing, where an authority is named, would mean that those of the system are trusted."""
+        if not configuration.ssl_ca_cert:
+            return ""
+        text = Path(configuration.ssl_ca_cert).read_text(encoding="utf-8")
+        if not text.strip():
+            raise CredentialsError(f"{self._names()}: the certificate authority is empty")
+        return text
+
     def _identity(self, loader: Any, configuration: Any) -> Identity:
         host = configuration.host or ""
         if not host.startswith(("https://", "http://")):
@@ -145,7 +154,7 @@ class Kubeconfig:
             Identity(
                 server=host.rstrip("/"),
                 authorization=configuration.api_key.get("BearerToken", ""),
-                ca=Path(configuration.ssl_ca_cert).read_text(encoding="ascii") if configuration.ssl_ca_cert else "",
+                ca=self._authority(configuration),
                 certificate=files[0] or "",
                 key=files[1] or "",
                 certificate_digest=_digest(files),
@@ -199,12 +208,16 @@ def _among(known: Sequence[str]) -> str:
 
 
 def _worded(error: Exception) -> str:
-    """The library's own words for what it understands; for the rest, which are slips over odd files, their kind too."""
+    """The library's own words for what it understands; the rest are slips over odd files. Quotes nothing."""
     from kubernetes.aio.config import ConfigException
 
-    text = " ".join(str(error).split())
-    return (
-        text
-        if isinstance(error, ConfigException | OSError)
-        else f"this is no kubeconfig: {type(error).__name__}: {text}"
-    )
+    if not isinstance(error, ConfigException | OSError):
+        return f"this is no kubeconfig ({type(error).__name__})"
+    # The library names a place in the file by what stands there, tokens and keys included.
+    return re.sub(r"\{.*\}", "…", " ".join(str(error).split()))
+
+
+def _place(error: Exception) -> str:
+    """Where it is, and not what stands there."""
+    mark = getattr(error, "problem_mark", None)
+    return f": {getattr(error, 'problem', '')} in line {mark.line + 1}" if mark is not None else ""

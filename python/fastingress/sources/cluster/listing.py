@@ -12,7 +12,7 @@ import msgspec
 from fastingress.api import NOT_FOUND, ApiError
 from fastingress.sources.cluster.collection import Collection
 from fastingress.sources.cluster.transport import Api
-from fastingress.sources.cluster.wire import Page, page_of, version_of
+from fastingress.sources.cluster.wire import Page, page_of
 
 WITHIN = 30.0
 """Seconds for a page."""
@@ -43,11 +43,11 @@ async def pages(api: Api, collection: Collection, size: int) -> AsyncIterator[Pa
 
 
 async def _one(api: Api, collection: Collection) -> Page:
-    """Absence has no version: who watches from there begins with what there is by then."""
+    """It has no version to watch from: absence has none, and that of an object may be older than all that is kept."""
     try:
         body = await api.call("GET", f"{collection.path}/{collection.name}", timeout=WITHIN)
     except ApiError as error:
         if error.status != NOT_FOUND:
             raise
         return Page([], "", "")
-    return Page([msgspec.Raw(body)], version_of(body), "")
+    return Page([msgspec.Raw(body)], "", "")

@@ -20,6 +20,7 @@ from fastingress.sources.cluster.identity import CredentialsError
 
 WITHIN = 30.0
 """Seconds that a plugin may take."""
+_KILLED_WITHIN = 1.0
 _LONGEST_COMPLAINT = 300
 
 
@@ -88,9 +89,10 @@ async def _output(
     except asyncio.TimeoutError:
         raise CredentialsError(f"exec: {command}: no answer in {within:.3g} s") from None
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            if process.returncode is None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, asyncio.TimeoutError):
                 process.kill()
+                await asyncio.wait_for(process.wait(), _KILLED_WITHIN)
     if process.returncode:
         said = " ".join(complaint.decode(errors="replace").split())[:_LONGEST_COMPLAINT]
         raise CredentialsError(f"exec: {command}: ended with {process.returncode}: {said or 'it said nothing'}")
