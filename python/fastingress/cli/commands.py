@@ -22,6 +22,25 @@ _METHOD = typer.Option("GET", "--method", "-X", metavar="METHOD", help="The meth
 _HEADER = typer.Option(
     None, "--header", "-H", metavar="'NAME: VALUE'", help="A header of the request. May be given several times."
 )
+_NAME = typer.Option(
+    "fastingress", "--name", metavar="NAME", help="The ServiceAccount, which the objects are named after."
+)
+_NAMESPACE = typer.Option(
+    os.environ.get("POD_NAMESPACE") or "fastingress",
+    "--namespace",
+    metavar="NAMESPACE",
+    help="Where the controller is. Default: fastingress. Variable: POD_NAMESPACE.",
+    show_default=False,
+)
+_SECRET = typer.Option(
+    None, "--secret", metavar="NAMESPACE/NAME", help="A Secret that is granted by name. May be given several times."
+)
+_CONFIG_MAP = typer.Option(
+    None,
+    "--config-map",
+    metavar="NAMESPACE/NAME",
+    help="A ConfigMap that is granted by name, in place of all. May be given several times.",
+)
 _VERSION = typer.Option(False, "--version", help="Print the version and exit.", show_default=False)
 
 _ABOUT = """Serve Kubernetes Ingresses, with a Rust data plane.
@@ -40,6 +59,7 @@ def command() -> Any:
     app.command("routes")(_routes)
     app.command("explain")(_explain)
     app.command("check")(_check)
+    app.command("rbac")(_rbac)
     return typer.main.get_command(app)
 
 
@@ -50,18 +70,18 @@ def is_usage_error(error: Exception) -> bool:
 
 @with_options(FLAGS)
 def _default(
-    context: typer.Context,
+    invocation: typer.Context,
     version: bool = _VERSION,
     **options: Any,
 ) -> Any:
     if version:
         return _print_version()
-    if context.invoked_subcommand is None:
+    if invocation.invoked_subcommand is None:
         return _serve(options)
     if given(options):
         first = FLAGS[next(iter(given(options)))].option
         raise typer.BadParameter(
-            f"{first} goes after the command: fastingress {context.invoked_subcommand} {first} ..."
+            f"{first} goes after the command: fastingress {invocation.invoked_subcommand} {first} ..."
         )
     return None
 
@@ -120,6 +140,22 @@ def _check(
     problems = asking.of(admin, _table_config(paths, manifests, admin, options)).problems()
     show.problems(problems, show.form(output))
     return 1 if any(problem.severity == "error" for problem in problems) else 0
+
+
+@with_options(FLAGS)
+def _rbac(
+    name: str = _NAME,
+    namespace: str = _NAMESPACE,
+    secret: list[str] | None = _SECRET,
+    config_map: list[str] | None = _CONFIG_MAP,
+    **options: Any,
+) -> Any:
+    """Print the RBAC objects that a controller with these options needs in a cluster, and no more, as YAML."""
+    from fastingress.cli import rbac
+
+    config = from_arguments(given(options), os.environ)
+    named = rbac.named(config, secret or [], config_map or [])
+    typer.echo(rbac.document(config, named, name=name, namespace=namespace), nl=False)
 
 
 def _serve(options: dict[str, Any]) -> int:
