@@ -77,7 +77,7 @@ CASES: dict[str, tuple[dict[str, Any], ClusterOptions, Named]] = {
     "selected-namespaces": (
         helm.values_of("selected-namespaces"),
         ClusterOptions(**ALWAYS, namespace_selector="ingress=public,team in (a,b)", publish_events=False),
-        Named(secrets={"edge": ["wildcard"]}, config_maps={}),
+        Named(secrets={"shared": ["wildcard"]}, config_maps={}),
     ),
     "nodes": (helm.values_of("nodes"), ClusterOptions(**ALWAYS, nodes=True, zone=True), NOBODY),
     "silent": (
