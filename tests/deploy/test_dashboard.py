@@ -17,11 +17,11 @@ OF_THE_SCRAPE = {"pod", "le"}
 def documented() -> dict[str, set[str]]:
     """The labels of each metric of docs/observing.md."""
     found = {}
-    for names, labels in re.findall(
-        r"^\| (`(?:fastingress|process)_[^|]*) \| ([^|]*) \|", OBSERVING, flags=re.MULTILINE
-    ):
-        for name in re.findall(r"`([a-z_]+)`", names):
-            found[name] = {label.strip() for label in labels.split(",") if label.strip()}
+    for line in OBSERVING.splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 5 and cells[1].startswith(("`fastingress_", "`process_")):
+            for name in re.findall(r"`([a-z_]+)`", cells[1]):
+                found[name] = {label.strip() for label in cells[2].split(",") if label.strip()}
     return found
 
 

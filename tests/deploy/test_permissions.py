@@ -61,6 +61,11 @@ CASES: dict[str, tuple[dict[str, Any], ClusterOptions, Named]] = {
         ClusterOptions(**ALWAYS, publish_service=OWN, update_status=False),
         NOBODY,
     ),
+    "no address to write": (
+        {"service": {"type": "ClusterIP"}},
+        ClusterOptions(**ALWAYS, update_status=False),
+        NOBODY,
+    ),
     "nothing written": (
         {"status": {"update": False}, "events": False, "watchNamespaces": ["shop"]},
         ClusterOptions(**ALWAYS, publish_service=OWN, update_status=False, publish_events=False, namespaces=("shop",)),

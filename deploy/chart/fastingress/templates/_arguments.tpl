@@ -19,7 +19,7 @@ The arguments of the container. What the chart decides comes first, then `config
 - {{ printf "--watch-namespace-selector=%s" . | quote }}
 {{- end }}
 - --secret-access={{ .Values.secretAccess }}
-- --update-status={{ .Values.status.update }}
+- --update-status={{ include "fastingress.updates" . }}
 {{- with include "fastingress.published" . }}
 - --publish-service={{ . }}
 {{- end }}

@@ -44,6 +44,12 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end -}}
 
+{{/* Whether status is written: not without an address to write. */}}
+{{- define "fastingress.updates" -}}
+{{- $values := .Values.status -}}
+{{- and $values.update (or (ne $values.nodeAddresses "off") (not (empty $values.addresses)) (not (empty (include "fastingress.published" .)))) -}}
+{{- end -}}
+
 {{/* The Lease that decides which replica writes; one per release. */}}
 {{- define "fastingress.election" -}}
 {{- include "fastingress.fullname" . }}-leader

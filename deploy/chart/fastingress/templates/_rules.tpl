@@ -8,7 +8,8 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
 {{- $watched := ternary $wide (has .namespace $values.watchNamespaces) (empty .namespace) -}}
 {{- $own := eq .namespace .chart.Release.Namespace -}}
 {{- $nodes := ne $values.status.nodeAddresses "off" -}}
-{{- $elects := or $values.status.update $values.events -}}
+{{- $updates := eq (include "fastingress.updates" .chart) "true" -}}
+{{- $elects := or $updates $values.events -}}
 {{- if $watched }}
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
@@ -24,7 +25,7 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
   resources: [secrets]
   verbs: [list, watch, get]
 {{- end }}
-{{- if $values.status.update }}
+{{- if $updates }}
 - apiGroups: [networking.k8s.io]
   resources: [ingresses/status]
   verbs: [patch]
