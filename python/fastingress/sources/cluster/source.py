@@ -32,6 +32,8 @@ __all__ = ["ClusterBatch", "ClusterOptions", "ClusterSource", "Counters"]
 
 _log = logging.getLogger("fastingress.cluster")
 
+_NEEDED = ("Secret", "ConfigMap")
+"""The kinds of which only what is needed is kept."""
 _WAITING_FIRST, _WAITING_NEXT = 2.0, 30.0
 """Seconds after which a start that is held up says why."""
 _OUTAGE = 5.0
@@ -102,18 +104,17 @@ class ClusterSource:
     def need(self, needed: Iterable[Dependency], unneeded: Iterable[Dependency] = ()) -> None:
         """Which Secrets and ConfigMaps are needed from now on, beside the earlier ones, and which are not any more."""
         fetched = []
-        for dependency in needed:
-            if self._is_watched(dependency):
-                fetched.append((dependency.namespace, dependency.name))
-            elif dependency.kind in ("Secret", "ConfigMap"):
-                row = row_for(dependency.kind, self._options, where="named")
-                self._named.need(row, dependency.namespace, dependency.name)
+        for kind, namespace, name in needed:
+            if self._is_watched(kind, namespace):
+                fetched.append((namespace, name))
+            elif kind in _NEEDED:
+                self._named.need(row_for(kind, self._options, where="named"), namespace, name)
         left = []
-        for dependency in unneeded:
-            if self._is_watched(dependency):
-                left.append((dependency.namespace, dependency.name))
-            else:
-                self._named.unneed(*dependency)
+        for kind, namespace, name in unneeded:
+            if self._is_watched(kind, namespace):
+                left.append((namespace, name))
+            elif kind in _NEEDED:
+                self._named.unneed(kind, namespace, name)
         if self._secrets is not None:
             self._secrets.unneed(left)
             self._secrets.need(fetched)
@@ -158,10 +159,9 @@ class ClusterSource:
         row = row_for("Secret", self._options, where="watched")
         return Secrets(row, self._options.namespaces, self._calls, self._watches, self._outbox)
 
-    def _is_watched(self, dependency: Dependency) -> bool:
+    def _is_watched(self, kind: str, namespace: str) -> bool:
         """Whether it is a Secret that is watched with all the others of its namespace."""
-        is_inside = self._options.covers(dependency.namespace)
-        return dependency.kind == "Secret" and self._secrets is not None and is_inside
+        return kind == "Secret" and self._secrets is not None and self._options.covers(namespace)
 
     async def _settled(self) -> None:
         while self.waiting_for():

@@ -198,3 +198,17 @@ def test_a_config_map_is_followed_by_name() -> None:
             await it.until(lambda: it.names("ConfigMap") == [])
 
     asyncio.run(test())
+
+
+def test_other_kinds_that_are_needed_or_not_change_nothing() -> None:
+    async def test() -> None:
+        world = World()
+        world.put("Service", "ingress", "front", spec={})
+        async with watching(world, namespaces=("shop",), publish_service="ingress/front") as it:
+            await it.settle("Service/shop/web")
+            it.need("IngressClass/*/*", unneeded=("Service/ingress/front",))
+            world.put("Ingress", "shop", "web", spec={})
+            await it.until(lambda: it.names("Ingress") == ["shop/web"])
+            assert it.names("Service") == ["ingress/front"]
+
+    asyncio.run(test())

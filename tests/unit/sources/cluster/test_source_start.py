@@ -144,3 +144,28 @@ def test_a_bad_object_is_its_own_problem_and_its_last_good_version_stays() -> No
             assert it.names("Ingress") == ["shop/web"]
 
     asyncio.run(test())
+
+
+def test_a_server_that_stays_away_is_one_problem_and_its_return_renews_every_watch() -> None:
+    async def test() -> None:
+        world = World()
+        shop(world)
+        world.unwell = True
+        now = 0.0
+        async with watching(world, clock=lambda: now) as it:
+            await it.settle()
+            await eventually(lambda: not it.source.counters().reachable)
+            now = 60.0
+            await it.until(lambda: bool(it.problems.get("api server")))
+            (message,) = it.messages()
+            assert message.startswith("the API server does not answer, what it said last is served: GET /version")
+            watches = world.asked["watch", "ingresses"]
+
+            world.unwell = False
+            await it.until(lambda: not it.messages())
+            await eventually(lambda: world.asked["watch", "ingresses"] == watches + 1)
+            counters = it.source.counters()
+            assert counters.reachable
+            assert sum(counters.relists.values()) == 0
+
+    asyncio.run(test())

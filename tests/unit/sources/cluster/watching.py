@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -84,10 +85,12 @@ def _dependency(text: str) -> Dependency:
 
 
 @asynccontextmanager
-async def watching(world: World, **options: Any) -> AsyncIterator[Watching]:
+async def watching(
+    world: World, *, clock: Callable[[], float] = time.monotonic, **options: Any
+) -> AsyncIterator[Watching]:
     """Follows a world."""
     async with serving(world) as connection:
-        source = ClusterSource(connection, ClusterOptions(own_namespace="ingress", **options))
+        source = ClusterSource(connection, ClusterOptions(own_namespace="ingress", **options), clock=clock)
         async with aclosing(source.watch()) as batches:
             yield Watching(world, source, batches)
     assert_granted(world, ClusterOptions(own_namespace="ingress", **options))

@@ -34,6 +34,8 @@ class World:
         """Calls that were denied."""
         self.asked: Counter[tuple[str, str]] = Counter()
         """Calls by verb and resource; a watch of one object is `watch one`."""
+        self.unwell = False
+        """Whether it says so when it is asked for its version."""
         self.hold: asyncio.Event = asyncio.Event()
         """Cleared, answers to GETs of one object wait."""
         self.hold.set()
@@ -76,7 +78,7 @@ class World:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Every request."""
         if request.path == "/version":
-            return web.json_response({"major": "1"})
+            return _status(500, "unwell") if self.unwell else web.json_response({"major": "1"})
         if request.path.endswith("/selfsubjectaccessreviews"):
             return await self._review(request)
         parts = request.path.split("/")[3 if request.path.startswith("/api/") else 4 :]
