@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -101,6 +104,20 @@ def test_the_chart_grants_what_the_table_says(case: str) -> None:
     wanted = rbac(options, named, name=ACCOUNT)
     assert granted(rendered) == granted(wanted)
     assert bound(rendered) == bound(wanted)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_arguments_of_the_chart_ask_for_what_it_grants(case: str) -> None:
+    values, _, named = CASES[case]
+    rendered = helm.rendered(values, release=RELEASE, namespace=NAMESPACE)
+    arguments = [argument.replace("$(POD_IP)", "192.0.2.1") for argument in helm.arguments_of(rendered)]
+    names = [f"--secret={namespace}/{name}" for namespace, each in named.secrets.items() for name in each]
+    names += [f"--config-map={namespace}/{name}" for namespace, each in named.config_maps.items() for name in each]
+    command = [sys.executable, "-m", "fastingress", "rbac", "--name", ACCOUNT, *names, *arguments]
+    environment = {**os.environ, "POD_NAMESPACE": NAMESPACE}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert granted(rendered) == granted(helm.objects(done.stdout))
 
 
 def test_every_file_of_values_is_compared() -> None:
