@@ -105,6 +105,11 @@ class Secrets:
                 if feed is not None:
                     feed.accuse(key, [])
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that was asked for is there, absent or denied, as far as it had to be fetched."""
+        return not self._unsettled
+
     def waiting_for(self) -> list[str]:
         """What was asked for and is not there yet. The feeds speak for themselves."""
         return [f"{part_of(self._row, *key)}: not fetched yet" for key in sorted(self._unsettled)]

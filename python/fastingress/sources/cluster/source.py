@@ -57,8 +57,7 @@ class Counters(Struct, frozen=True):
 class ClusterSource:
     """The objects of a cluster, as far as the options want them. One consumer at a time, in one loop.
 
-    `clock` gives seconds that never go back; `random` gives numbers from 0 to 1, which
-    spread retries.
+    `clock` gives seconds that never go back; `random` gives numbers from 0 to 1, which spread retries.
     """
 
     def __init__(
@@ -164,8 +163,12 @@ class ClusterSource:
         return kind == "Secret" and self._secrets is not None and self._options.covers(namespace)
 
     async def _settled(self) -> None:
-        while self.waiting_for():
+        while not self._has_all():
             await self._outbox.stir()
+
+    def _has_all(self) -> bool:
+        fetched = self._secrets is None or self._secrets.settled
+        return fetched and all(feed.settled for feed in self._watches)
 
     def _renew(self) -> None:
         _log.info("the API server answers again: every watch is opened anew")
