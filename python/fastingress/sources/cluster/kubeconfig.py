@@ -76,7 +76,8 @@ class Kubeconfig:
                 continue
             except OSError as error:
                 raise CredentialsError(f"{self._origin}: {path}: {os.strerror(error.errno or 0)}") from None
-            self._check(path, content[-1])
+            if content[-1] not in self._content:
+                self._check(path, content[-1])
         if not content:
             raise CredentialsError(f"{self._names()}: no such file")
         return content

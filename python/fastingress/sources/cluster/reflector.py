@@ -45,6 +45,8 @@ _log = logging.getLogger(__name__)
 
 _SLICE = 0.002
 """Seconds of work after which others get their turn."""
+_WAITED = 0.0005
+"""Seconds between two lines that show that others had theirs."""
 
 
 class Sink(Protocol):
@@ -258,13 +260,16 @@ class Reflector:
         return self._timing.watch * (0.8 + 0.2 * self._random())
 
     async def _follow(self, lines: AsyncIterator[bytes]) -> None:
-        since = self._clock()
+        since = done = self._clock()
         async for line in lines:
             self.last_heard = now = self._clock()
+            if now - done > _WAITED:
+                since = now
             self._heed(line)
-            if now - since > _SLICE:
+            done = self._clock()
+            if done - since > _SLICE:
                 await asyncio.sleep(0)
-                since = self._clock()
+                since = done = self._clock()
 
     def _heed(self, line: bytes) -> None:
         kind, item, version = self._event(line)

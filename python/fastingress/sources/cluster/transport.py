@@ -18,7 +18,7 @@ from fastingress.api import JSON, UNAUTHORIZED, ApiError, Query
 from fastingress.sources.cluster.answers import Refused, Silent, Untrusted
 from fastingress.sources.cluster.bodies import lines_of, refusal, whole
 from fastingress.sources.cluster.client import Client, Exchange
-from fastingress.sources.cluster.identity import CredentialsError, Identity, IdentitySource, Loaded
+from fastingress.sources.cluster.identity import Identity, IdentitySource, Loaded
 
 if TYPE_CHECKING:
     import aiohttp
@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 CONNECT_WITHIN = 5.0
 """Seconds for a connection, with its TLS."""
+PATIENCE = 0.1
+"""Seconds that a call waits for credentials that are loaded again before the last ones have failed."""
 FORCED_AGAIN = 5.0
 """Seconds between two times that credentials are loaded because the server refused them."""
 
@@ -148,6 +150,7 @@ class Connection:
         self._lock = asyncio.Lock()
         self._lanes: list[Api] = []
         self._told = ""
+        self._loading: asyncio.Task[None] | None = None
         self.streaming_lists = True
         """Whether the server is thought to send lists as streams; who finds out that it does not says so here."""
 
@@ -169,16 +172,19 @@ class Connection:
 
     async def close(self) -> None:
         """Closes all lanes."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
         lanes, self._lanes = self._lanes, []
         for lane in lanes:
             await lane.close()
 
     async def identity(self) -> Identity:
-        """As it is now: loaded again when it is due."""
+        """As it is now. When it is due to be loaded again and that takes long, the last one is used meanwhile."""
         if self._clock() >= self._due:
-            async with self._lock:
-                if self._clock() >= self._due:
-                    await self._load(force=False)
+            if self._loading is None or self._loading.done():
+                self._loading = asyncio.create_task(self._load_if_due())
+            await asyncio.wait([self._loading], timeout=PATIENCE)
         return self._identity
 
     async def renewed(self, refused: Identity) -> Identity | None:
@@ -189,11 +195,16 @@ class Connection:
                 await self._load(force=True)
             return None if self._identity == refused else self._identity
 
+    async def _load_if_due(self) -> None:
+        async with self._lock:
+            if self._clock() >= self._due:
+                await self._load(force=False)
+
     async def _load(self, *, force: bool) -> None:
         """What cannot be loaded now may be there in a moment: the last one is used until then."""
         try:
             loaded = await self._source.load(force=force)
-        except CredentialsError as error:
+        except Exception as error:
             self._due = self._clock() + FORCED_AGAIN
             if str(error) != self._told:
                 _log.warning("the credentials could not be read again, the last ones are used: %s", error)

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from fastingress.api import APPLY, ApiError, Unreachable
 from fastingress.sources.cluster.client import open_socket
-from fastingress.sources.cluster.identity import Identity
+from fastingress.sources.cluster.identity import Identity, Loaded
 from fastingress.sources.cluster.transport import Connection, Refused, Silent
-from tests.unit.sources.cluster.script import Given, Server, answer, hang, run, serving, status, stream
+from tests.unit.sources.cluster.script import Given, Server, answer, hang, run, serving, status, stream, until
 
 
 async def lines_until_it_breaks(connection: Connection) -> tuple[list[bytes], Unreachable | None]:
@@ -274,6 +274,30 @@ def test_a_token_that_stays_refused_is_not_asked_for_at_every_call() -> None:
             with pytest.raises(ApiError):
                 await connection.lane("a").call("GET", "/a")
             assert given.forced == 2
+            await connection.close()
+
+    run(test())
+
+
+def test_credentials_that_take_long_to_load_again_keep_nobody_waiting() -> None:
+    class Slow(Given):
+        loading = asyncio.Event()
+
+        async def load(self, *, force: bool) -> Loaded:
+            await self.loading.wait()
+            return await super().load(force=force)
+
+    async def test() -> None:
+        async with serving(answer(b"in")) as (server, _):
+            given = Slow(Identity(server.url, "Bearer new"))
+            connection = Connection(given, Loaded(Identity(server.url, "Bearer old"), 0.0))
+            for _attempt in range(2):
+                assert await connection.lane("a").call("GET", "/a", timeout=5.0) == b"in"
+                assert server.requests[-1].headers["Authorization"] == "Bearer old"
+            given.loading.set()
+            await until(lambda: connection._loading is not None and connection._loading.done())
+            await connection.lane("a").call("GET", "/a")
+            assert server.requests[-1].headers["Authorization"] == "Bearer new"
             await connection.close()
 
     run(test())
