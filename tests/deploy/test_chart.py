@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shlex
+import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -224,3 +229,40 @@ def test_the_plain_manifests_have_every_object_of_the_chart() -> None:
     chart = {helm.name_of(each): each for each in helm.rendered(values)}
     (scaler,) = helm.rendered({"autoscaling": {"enabled": True}}, templates=["horizontalpodautoscaler.yaml"])
     assert plain == {**chart, helm.name_of(scaler): scaler}
+
+
+# the document
+
+
+def blocks(language: str) -> list[str]:
+    text = (helm.ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    return [
+        textwrap.dedent(found) for found in re.findall(rf"^ *```{language}\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    ]
+
+
+def test_the_values_that_the_document_shows_are_taken() -> None:
+    shown = [values for block in blocks("yaml") for values in helm.objects(block) if "kind" not in values]
+    assert len(shown) >= 3
+    for values in shown:
+        helm.rendered(values)
+
+
+def test_the_helm_commands_that_the_document_shows_are_taken(tmp_path: Path) -> None:
+    for block in blocks("yaml"):
+        if named := re.match(r"# ([a-z-]+\.yaml)\n", block):
+            (tmp_path / named[1]).write_text(block, encoding="utf-8")
+    commands = [
+        shlex.split(command)
+        for block in blocks("console")
+        for command in block.replace("\\\n", " ").splitlines()
+        if command.startswith("$ helm install ")
+    ]
+    assert len(commands) >= 3
+    for _, _, _, *words in commands:
+        words[words.index("deploy/chart/fastingress")] = str(helm.CHART)
+        done = subprocess.run(
+            [str(helm.PROGRAM), "template", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert helm.arguments_of(helm.objects(done.stdout))
