@@ -13,7 +13,6 @@ import random as randomness
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol
 
 import msgspec
 
@@ -22,6 +21,7 @@ from fastingress.sources.cluster.answers import error_of
 from fastingress.sources.cluster.collection import Collection
 from fastingress.sources.cluster.listing import pages, selectors
 from fastingress.sources.cluster.recovery import UNSUITED, Recovery
+from fastingress.sources.cluster.sink import Sink
 from fastingress.sources.cluster.timing import ORDINARY, Timing
 from fastingress.sources.cluster.transport import Api, Silent
 from fastingress.sources.cluster.trouble import Trouble, trouble_of
@@ -47,30 +47,6 @@ _SLICE = 0.002
 """Seconds of work after which others get their turn."""
 _WAITED = 0.0005
 """Seconds between two lines that show that others had theirs."""
-
-
-class Sink(Protocol):
-    """Takes what a reflector sees. Called in the loop; must not wait."""
-
-    def began(self, reflector: Reflector) -> None:
-        """A list begins: what is not seen until `synced` is gone."""
-        ...
-
-    def item(self, raw: bytes | msgspec.Raw, version: str) -> None:
-        """An object as it is now, in JSON; it may be any bytes. The version is empty if it could not be read."""
-        ...
-
-    def gone(self, raw: bytes | msgspec.Raw) -> None:
-        """An object as it was when it was deleted."""
-        ...
-
-    def synced(self, reflector: Reflector) -> None:
-        """The list is complete."""
-        ...
-
-    def trouble(self, reflector: Reflector, problem: Trouble | None) -> None:
-        """What keeps it from following; None when it follows again. Only what differs from the last word is told."""
-        ...
 
 
 class _Unlisted(Exception):
