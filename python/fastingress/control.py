@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +42,14 @@ class Batch(Protocol):
         """By the part of the source that they are about; each replaces what was said of that part before."""
         ...
 
+    @property
+    def received(self) -> float | None:
+        """When the oldest of the changes arrived, by a clock that never goes back, if that is known."""
+        ...
+
+
+B = TypeVar("B", bound=Batch)
+
 
 class Control:
     """Store, translator and book of problems, and the way of a batch through them."""
@@ -63,8 +71,13 @@ class Control:
                 delta: Delta | None = done.value
                 return delta
 
-    async def follow(self, batches: AsyncIterator[Batch], publish: Callable[[Delta], None]) -> None:
-        """Take every batch and hand what it changes to `publish`, until the source ends.
+    async def follow(
+        self,
+        batches: AsyncIterator[B],
+        publish: Callable[[Delta, B], None],
+        taken: Callable[[B], None] = lambda batch: None,
+    ) -> None:
+        """Take every batch and hand what it changes to `publish`, then the batch to `taken`, until the source ends.
 
         Long translations let others run every few milliseconds. Raises only what the very first pass raises.
         """
@@ -76,11 +89,13 @@ class Control:
                 if not self._ever:
                     raise
                 self._stumbled(error)
+                taken(batch)
                 continue
             self.book.update({"control": ()})
             if delta is not None:
-                publish(delta)
+                publish(delta, batch)
                 _tell(delta, time.perf_counter() - began)
+            taken(batch)
 
     def _pass(self, batch: Batch) -> Generator[None, None, Delta | None]:
         self.book.update({f"source/{part}": problems for part, problems in batch.problems.items()})

@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from fastingress.app.options import cluster_options
 from fastingress.config import Config
 from fastingress.errors import ConfigError
 from fastingress.sources.cluster.kinds import Named
-from fastingress.sources.cluster.options import ClusterOptions
 from fastingress.sources.cluster.rbac import rbac
 
 
@@ -28,29 +28,6 @@ def document(config: Config, named: Named, *, name: str, namespace: str) -> str:
     objects = rbac(cluster_options(config, own_namespace=namespace), named, name=name)
     text: str = yaml.dump_all(objects, Dumper=_Dumper, sort_keys=False, explicit_start=True, width=120)
     return text
-
-
-def cluster_options(config: Config, *, own_namespace: str) -> ClusterOptions:
-    """What of the configuration decides which permissions are needed. Raises `ConfigError`."""
-    publishes = config.publish_service or config.publish_status_address or config.publish_node_addresses != "off"
-    writes_status = config.update_status
-    if writes_status is None:
-        writes_status = bool(publishes) and not config.all_ingress_classes
-    try:
-        return ClusterOptions(
-            namespaces=config.watch_namespace,
-            namespace_selector=config.watch_namespace_selector or "",
-            secret_access=config.secret_access,
-            own_namespace=own_namespace,
-            publish_service=config.publish_service or "",
-            nodes=config.publish_node_addresses != "off",
-            zone=config.topology_aware_routing,
-            update_status=writes_status,
-            publish_events=config.publish_events,
-            election_id=config.election_id,
-        )
-    except ValueError as error:
-        raise ConfigError(f"--watch-namespace, --watch-namespace-selector: {error}") from None
 
 
 def _by_namespace(flag: str, texts: Iterable[str]) -> dict[str, list[str]]:

@@ -9,21 +9,31 @@ from fastingress.config.flag import FLAGS, Flag, declare
 from fastingress.config.kinds import (
     ADDRESS,
     BOOLEAN,
+    CONTROLLER,
     DURATION,
+    FILE,
+    NAMESPACE,
     NETWORKS,
+    OPTIONAL_TEXT,
     PATHS,
     PORT,
     POSITIVE_DURATION,
     SECRET,
+    SERVICE,
     SERVICE_PORT,
     SIZE,
+    SUBDOMAIN,
     TEXT,
+    UNLESS_SAID,
     choice,
     many,
     number,
 )
 
 _WHAT = "What to serve"
+_CLUSTER = "The cluster"
+_CLASS = "Which Ingresses are ours"
+_STATUS = "Status and Events"
 _LISTEN = "Where to listen"
 _TLS = "TLS"
 _LIMITS = "Timeouts and limits"
@@ -39,12 +49,9 @@ class Config:
         PATHS,
         (),
         _WHAT,
-        "A manifest file, or a folder of them, read recursively and followed. May be given several times.",
+        "A manifest file, or a folder of them, read recursively and followed. May be given several times. Without it "
+        "the Ingresses of a cluster are served.",
     )
-    ingress_class: str = declare(
-        TEXT, "fastingress", _WHAT, "The IngressClass that is ours. An Ingress that names it is served."
-    )
-    watch_ingress_without_class: bool = declare(BOOLEAN, True, _WHAT, "Serve Ingresses that name no class as well.")
     compat: Literal["strict", "ingress-nginx"] = declare(
         choice("strict", "ingress-nginx"),
         "strict",
@@ -60,6 +67,111 @@ class Config:
     )
     trusted_proxies: tuple[str, ...] = declare(
         NETWORKS, (), _WHAT, "Networks whose X-Forwarded-* headers are believed. May be given several times."
+    )
+
+    ingress_class: str = declare(
+        TEXT,
+        "fastingress",
+        _CLASS,
+        "The name of our IngressClass. With --manifests every Ingress that names it is served. In a cluster it is the "
+        "name that the old annotation kubernetes.io/ingress.class may have, whatever IngressClass there is.",
+    )
+    controller_class: str = declare(
+        CONTROLLER,
+        "fastingress.io/ingress-controller",
+        _CLASS,
+        "Ingresses of every IngressClass with this spec.controller are served. Of several controllers in a cluster "
+        "each needs its own.",
+    )
+    ingress_class_by_name: bool = declare(
+        BOOLEAN,
+        False,
+        _CLASS,
+        "In a cluster: serve Ingresses whose class is named as --ingress-class says, whatever controller that has.",
+    )
+    watch_ingress_without_class: bool | None = declare(
+        UNLESS_SAID,
+        None,
+        _CLASS,
+        "Serve Ingresses that name no class as well. Unless said: with --manifests only.",
+    )
+    all_ingress_classes: bool = declare(
+        BOOLEAN,
+        False,
+        _CLASS,
+        "Serve every Ingress, whatever its class: beside another controller, to compare. Then no status is written "
+        "unless --update-status says so.",
+    )
+
+    kubeconfig: str | None = declare(
+        FILE,
+        None,
+        _CLUSTER,
+        "The kubeconfig to reach the cluster with. Without it: the service account of the pod, or what kubectl uses.",
+    )
+    context: str | None = declare(OPTIONAL_TEXT, None, _CLUSTER, "The context of the kubeconfig. Without it: its own.")
+    watch_namespace: tuple[str, ...] = declare(
+        many(NAMESPACE, empty="all"),
+        (),
+        _CLUSTER,
+        "A namespace whose objects are watched, and no other's. May be given several times.",
+    )
+    watch_namespace_selector: str | None = declare(
+        OPTIONAL_TEXT,
+        None,
+        _CLUSTER,
+        "Watch the namespaces whose labels this selects, such as team=shop,stage!=test, as they come and go.",
+    )
+    secret_access: Literal["watch", "named"] = declare(
+        choice("watch", "named"),
+        "watch",
+        _CLUSTER,
+        "How Secrets are read: all watched, and only those that are used kept; or each used one on its own, so that no "
+        "permission to list is needed.",
+    )
+    topology_aware_routing: bool = declare(
+        BOOLEAN,
+        False,
+        _CLUSTER,
+        "Prefer the endpoints that their hints mean for our zone, as long as there is one. The zone is that of the "
+        "Node named by NODE_NAME.",
+    )
+    service_upstream: bool = declare(
+        BOOLEAN,
+        False,
+        _CLUSTER,
+        "Send requests to the ClusterIP of a Service in place of its endpoints, unless an Ingress says otherwise.",
+    )
+
+    publish_service: str | None = declare(
+        SERVICE, None, _STATUS, "The Service we are reached by: its addresses are written into the status of Ingresses."
+    )
+    publish_status_address: tuple[str, ...] = declare(
+        many(TEXT, empty="none"),
+        (),
+        _STATUS,
+        "An address or host name to write into the status of Ingresses, in place of a Service's. May be given several "
+        "times.",
+    )
+    publish_node_addresses: Literal["off", "internal", "external"] = declare(
+        choice("off", "internal", "external"),
+        "off",
+        _STATUS,
+        "Write the addresses of the Nodes that our pods run on into the status of Ingresses.",
+    )
+    update_status: bool | None = declare(
+        UNLESS_SAID,
+        None,
+        _STATUS,
+        "Write the status of Ingresses. Unless said: when there is an address to write, and not with "
+        "--all-ingress-classes.",
+    )
+    publish_events: bool = declare(BOOLEAN, True, _STATUS, "Report problems as Events on the objects they are about.")
+    election_id: str = declare(
+        SUBDOMAIN,
+        "fastingress-leader",
+        _STATUS,
+        "The name of the Lease by which replicas agree on who writes status and Events.",
     )
 
     http_port: int | None = declare(PORT, 8080, _LISTEN, "The port for plain HTTP; 0 for a free one, off for none.")

@@ -182,6 +182,20 @@ def _named(pattern: str, example: str) -> Callable[[Any], str | None]:
     return parse
 
 
+def _matching(pattern: str, what: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        text = _text(value)
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{value!r} is not {what}")
+        return text
+
+    return parse
+
+
+def _optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None or value == "" else parse(value)
+
+
 def _show_optional(value: Any) -> str:
     return "none" if value is None else str(value)
 
@@ -210,3 +224,21 @@ SERVICE_PORT: Kind[str | None] = Kind(
 SECRET: Kind[str | None] = Kind(
     metavar="NAMESPACE/NAME", parse=_named(rf"{_NAME}/{_NAME}", "namespace/name"), show=_show_optional
 )
+SERVICE: Kind[str | None] = Kind(
+    metavar="NAMESPACE/NAME", parse=_named(rf"{_NAME}/{_NAME}", "namespace/name"), show=_show_optional
+)
+FILE: Kind[str | None] = Kind(metavar="FILE", parse=_optional(_path), show=_show_optional)
+OPTIONAL_TEXT: Kind[str | None] = Kind(metavar="TEXT", parse=_optional(_text), show=_show_optional)
+NAMESPACE = Kind(metavar="NAMESPACE", parse=_matching(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "the name of a namespace"))
+SUBDOMAIN = Kind(metavar="NAME", parse=_matching(rf"(?=.{{1,253}}$){_NAME}", "the name of an object"))
+CONTROLLER = Kind(
+    metavar="DOMAIN/PATH",
+    parse=_matching(rf"(?=.{{1,128}}$){_NAME}/[A-Za-z0-9._~/%-]+", "a controller's name such as example.com/ingress"),
+)
+UNLESS_SAID: Kind[bool | None] = Kind(
+    metavar="",
+    parse=_optional(_boolean),
+    show=lambda value: "it depends" if value is None else BOOLEAN.show(value),
+    boolean=True,
+)
+"""On, off, or whatever fits the rest of the options."""

@@ -39,6 +39,11 @@ class ProblemBook:
         self._cleared = cleared
         self._changed = changed
 
+    def listen(self, raised: Listener, cleared: Listener) -> None:
+        """Have these called, too, from now on."""
+        self._raised = _both(self._raised, raised)
+        self._cleared = _both(self._cleared, cleared)
+
     def update(self, scopes: Mapping[str, Iterable[Problem]]) -> bool:
         """Replace what stands in each of `scopes`; an empty one is cleared. True when anything changed."""
         before = dict[_Identity, Problem]()
@@ -105,6 +110,18 @@ class ProblemBook:
                 self._raised(problem)
         if self._changed:
             self._changed()
+
+
+def _both(one: Listener | None, other: Listener) -> Listener:
+    if one is None:
+        return other
+    first = one
+
+    def call(problem: Problem) -> None:
+        first(problem)
+        other(problem)
+
+    return call
 
 
 def _identity(problem: Problem) -> _Identity:

@@ -45,6 +45,8 @@ class Outcome:
     """For diff, encoding, compile and swap."""
     since_submitted: float = 0.0
     """Seconds from when the first of it was submitted to when this was known."""
+    since_received: float | None = None
+    """Seconds from when the oldest event that led here arrived to when all workers had the new table, if known."""
     diverged: bool = False
     """The two sides state different digests afterwards."""
 
@@ -101,18 +103,24 @@ class Publisher:
         self._retry = _RETRY_FIRST
         self._submitted = 0
         self._since: float | None = None
+        self._received: float | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self.applies = 0
         """How many change sets were sent."""
 
-    def submit(self, upserts: Mapping[Key, bytes], removals: Iterable[Key]) -> None:
-        """Note new values and keys that are gone; the newest word on a key wins. Returns at once."""
+    def submit(self, upserts: Mapping[Key, bytes], removals: Iterable[Key], *, received: float | None = None) -> None:
+        """Note new values and keys that are gone; the newest word on a key wins. Returns at once.
+
+        `received` is when the event came that this is about, by the clock of the loop.
+        """
         for key in removals:
             self._pending[key] = None
         self._pending.update(upserts)
         self._submitted += 1
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
+        if received is not None:
+            self._received = received if self._received is None else min(received, self._received)
         self._debounce.touch(now)
         self._arrived.set()
 
@@ -148,6 +156,7 @@ class Publisher:
         changes, self._pending = self._pending, {}
         full, self._full = self._full, False
         since, self._since = self._since, None
+        received, self._received = self._received, None
         upto = self._submitted
         self._arrived.clear()
         self._debounce.reset()
@@ -156,8 +165,12 @@ class Publisher:
             outcome = await self._off_loop(
                 lambda: publish(self._core, self._published, changes, full=full),
             )
-            if since is not None:
-                outcome = replace(outcome, since_submitted=asyncio.get_running_loop().time() - since)
+            now = asyncio.get_running_loop().time()
+            outcome = replace(
+                outcome,
+                since_submitted=0.0 if since is None else now - since,
+                since_received=None if received is None or outcome.report is None else now - received,
+            )
             self._note(outcome, changes, full)
         self._release(upto)
         return outcome

@@ -14,6 +14,8 @@ from fastingress.api import ApiError, Unreachable
 TOO_MANY = 429
 _LONGEST_PAUSE = 30.0
 """Seconds that a server may tell us to wait."""
+_ROUNDING = 1e-9
+"""Of a token: a wait that is too short to move a clock would be waited for again and again."""
 
 
 def grown(first: float, times: int, most: float, random: Random) -> float:
@@ -73,7 +75,8 @@ class Bucket:
     def wait(self) -> float:
         """Seconds until one may be taken."""
         self._fill()
-        return max(0.0, (1.0 - self._tokens) / self._rate)
+        missing = 1.0 - self._tokens
+        return missing / self._rate if missing > _ROUNDING else 0.0
 
     def take(self) -> None:
         """Take one."""

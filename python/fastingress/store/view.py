@@ -15,7 +15,10 @@ from fastingress.objects import (
     EndpointSlice,
     Ingress,
     IngressClass,
+    Namespace,
+    Node,
     Object,
+    Pod,
     Secret,
     Service,
 )
@@ -44,6 +47,10 @@ class View:
     @overload
     def get(self, kind: Literal["ConfigMap"], namespace: str, name: str) -> ConfigMap | None: ...
     @overload
+    def get(self, kind: Literal["Namespace"], namespace: str, name: str) -> Namespace | None: ...
+    @overload
+    def get(self, kind: Literal["Node"], namespace: str, name: str) -> Node | None: ...
+    @overload
     def get(self, kind: str, namespace: str, name: str) -> Object | None: ...
     def get(self, kind: str, namespace: str, name: str) -> Any:
         """The object of that key, or None. The namespace is empty for kinds that are cluster-scoped."""
@@ -64,6 +71,10 @@ class View:
     def list(self, kind: Literal["Secret"]) -> builtins.list[Secret]: ...
     @overload
     def list(self, kind: Literal["ConfigMap"]) -> builtins.list[ConfigMap]: ...
+    @overload
+    def list(self, kind: Literal["Node"]) -> builtins.list[Node]: ...
+    @overload
+    def list(self, kind: Literal["Pod"]) -> builtins.list[Pod]: ...
     @overload
     def list(self, kind: str) -> builtins.list[Any]: ...
     def list(self, kind: str) -> builtins.list[Any]:

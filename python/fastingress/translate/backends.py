@@ -19,16 +19,20 @@ from fastingress.translate.findings import Finding, error, warning
 from fastingress.translate.options import Options
 
 _UNKNOWN = EndpointSet()
+_AT_CLUSTER_IP = "@cluster-ip"
 
 
-def endpoints_key(namespace: str, service: str, port: str) -> str:
-    """`namespace/service:port`, port as the Ingress wrote it; empty for the first port of the Service."""
-    return f"{namespace}/{service}:{port}"
+def endpoints_key(namespace: str, service: str, port: str, *, cluster_ip: bool = False) -> str:
+    """`namespace/service:port`, port as the Ingress wrote it; empty for the first port of the Service.
+
+    With `cluster_ip` of the ClusterIP in place of the endpoints behind it: `namespace/service:port@cluster-ip`.
+    """
+    return f"{namespace}/{service}:{port}{_AT_CLUSTER_IP if cluster_ip else ''}"
 
 
 def translate_endpoints(view: View, key: str, options: Options) -> tuple[EndpointSet, list[Finding]]:
     """The endpoint set of a key that `endpoints_key` made."""
-    path, _, port = key.rpartition(":")
+    path, _, port = key.removesuffix(_AT_CLUSTER_IP).rpartition(":")
     namespace, _, name = path.partition("/")
     service = view.get("Service", namespace, name)
     if service is None:
@@ -44,7 +48,12 @@ def translate_endpoints(view: View, key: str, options: Options) -> tuple[Endpoin
         return _external(service, chosen, port, options)
     if chosen is None:
         return _UNKNOWN, [_missing_port(service, port)]
-    return _addresses(view, service, chosen)
+    if not key.endswith(_AT_CLUSTER_IP):
+        return _addresses(view, service, chosen, options)
+    if _is_address(service.spec.cluster_ip):
+        return EndpointSet(known=True, addresses=(_with_port(service.spec.cluster_ip, chosen.port),)), []
+    value, found = _addresses(view, service, chosen, options)
+    return value, [*found, warning("NoClusterIP", f"Service {path} has no ClusterIP: its endpoints are used")]
 
 
 def _service_port(service: Service, port: str) -> ServicePort | None:
@@ -128,12 +137,14 @@ def _is_local(text: str) -> bool:
 # --- endpoints of the cluster -------------------------------------------------------------------------------------
 
 
-def _addresses(view: View, service: Service, port: ServicePort) -> tuple[EndpointSet, list[Finding]]:
+def _addresses(view: View, service: Service, port: ServicePort, options: Options) -> tuple[EndpointSet, list[Finding]]:
     """Those that are ready; when none is, those that are terminating but still serve."""
     namespace, name = service.metadata.namespace, service.metadata.name
     slices = view.slices_of(namespace, name)
     ready: set[str] = set()
     leaving: set[str] = set()
+    zone = _zone(view, options)
+    near: set[str] | None = set() if zone else None
     findings: list[Finding] = []
     for item in slices:
         if item.address_type == "FQDN":
@@ -143,12 +154,36 @@ def _addresses(view: View, service: Service, port: ServicePort) -> tuple[Endpoin
         for number in _numbers(item.ports, port):
             for endpoint in item.endpoints:
                 _sort_in(endpoint, number, ready, leaving)
+                near = _sort_near(endpoint, number, zone, near)
     if not slices and not _from_endpoints(view, namespace, name, port, ready):
         message = (
             f"Service {namespace}/{name} has no EndpointSlice and no Endpoints; what is routed to it is answered 503"
         )
         findings.append(warning("NoEndpoints", message))
-    return EndpointSet(known=True, addresses=tuple(sorted(ready or leaving))), findings
+    if slices and not ready and not leaving:
+        message = f"Service {namespace}/{name} has no endpoint that is ready; what is routed to it is answered 503"
+        findings.append(warning("NoEndpoints", message))
+    return EndpointSet(known=True, addresses=tuple(sorted(near or ready or leaving))), findings
+
+
+def _zone(view: View, options: Options) -> str:
+    """Our own, if endpoints of it are to be preferred and it is known."""
+    node = view.get("Node", "", options.own_node) if options.own_node else None
+    return node.zone if node is not None else ""
+
+
+def _sort_near(endpoint: Endpoint, number: int, zone: str, near: set[str] | None) -> set[str] | None:
+    """The ready ones that are meant for the zone; None once hints are not to be followed.
+
+    As the API has it, hints count only if every endpoint has one: without, traffic would pile up on the few that do.
+    """
+    if near is None or not endpoint.conditions.ready:
+        return near
+    if endpoint.hints is None or not endpoint.hints.for_zones:
+        return None
+    if any(hint.name == zone for hint in endpoint.hints.for_zones):
+        near.update(_with_port(address, number) for address in endpoint.addresses)
+    return near
 
 
 def _sort_in(endpoint: Endpoint, number: int, ready: set[str], leaving: set[str]) -> None:

@@ -1,10 +1,11 @@
-"""Which Ingresses are ours: by class name, by the controller of an IngressClass, or without a class.
+"""Which Ingresses are ours: by the controller of an IngressClass, by class name, or without a class.
 
-It does not fill in the class for anyone else to see, and it does not read what the parameters of a class say.
+It does not fill in the class for anyone else to see; what the parameters of a class say is read in `parameters`.
 """
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from fastingress.objects import Ingress, IngressClass
@@ -20,6 +21,8 @@ class Verdict(Struct, frozen=True, gc=False):
 
     ours: bool
     findings: tuple[Finding, ...] = ()
+    class_name: str = ""
+    """The IngressClass of ours whose parameters hold for it, if it has parameters."""
 
 
 _OURS = Verdict(True)
@@ -35,35 +38,36 @@ def judge(view: View, ingress: Ingress, options: Options) -> Verdict:
     legacy = ingress.metadata.annotations.get(LEGACY_ANNOTATION, "") if ingress.metadata.annotations else ""
     if field and legacy and field != legacy:
         return _contradiction(view, field, legacy, options)
-    named = field or legacy
-    if named:
-        return _OURS if _is_ours(view, named, options) else _NOT_OURS
+    if field or legacy:
+        return _of_class(view, field or legacy, options, legacy=not field)
     return _without_class(view, options)
 
 
-def _is_ours(view: View, name: str, options: Options) -> bool:
-    if name == options.ingress_class:
-        return True
+def _of_class(view: View, name: str, options: Options, *, legacy: bool = False) -> Verdict:
+    """The annotation may name our class without there being an IngressClass, as it could before there were any."""
     found = view.get("IngressClass", "", name)
-    return found is not None and found.spec.controller == options.controller_class
+    if found is not None and found.spec.controller == options.controller_class:
+        return _OURS if found.spec.parameters is None else Verdict(True, class_name=name)
+    by_name = name == options.ingress_class and (options.class_by_name or (legacy and found is None))
+    return _OURS if by_name or options.all_classes else _NOT_OURS
 
 
 def _contradiction(view: View, field: str, legacy: str, options: Options) -> Verdict:
-    ours, other = _is_ours(view, field, options), _is_ours(view, legacy, options)
-    if not ours and not other:
+    verdict = _of_class(view, field, options)
+    if not verdict.ours and not _of_class(view, legacy, options, legacy=True).ours:
         return _NOT_OURS
     message = (
         f"annotation {LEGACY_ANNOTATION} says {legacy!r} and spec.ingressClassName says {field!r}: the field decides"
     )
-    return Verdict(ours, (warning("ContradictoryClass", message),))
+    return msgspec.structs.replace(verdict, findings=(warning("ContradictoryClass", message),))
 
 
 def _without_class(view: View, options: Options) -> Verdict:
     if options.assign_default_class:
         default = default_class(view)
         if default is not None:
-            return _OURS if _is_ours(view, default.metadata.name, options) else _NOT_OURS
-    return _OURS if options.watch_without_class else _NOT_OURS
+            return _of_class(view, default.metadata.name, options)
+    return _OURS if options.watch_without_class or options.all_classes else _NOT_OURS
 
 
 def default_class(view: View) -> IngressClass | None:
@@ -78,7 +82,9 @@ def default_class(view: View) -> IngressClass | None:
 
 
 def check_own_class(view: View, options: Options) -> list[Finding]:
-    """What is wrong with the IngressClass that the user named."""
+    """What is wrong with the IngressClass that the user named, where the name alone decides."""
+    if not options.class_by_name:
+        return []
     found = view.get("IngressClass", "", options.ingress_class)
     if found is None or found.spec.controller == options.controller_class:
         return []

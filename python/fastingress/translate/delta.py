@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from fastingress.model import Key
 from fastingress.problems import Problem
+from fastingress.store import Dependency
 
 
 class Counts(Struct):
@@ -26,7 +27,13 @@ class Delta(Struct, frozen=True):
     """Entries that are gone."""
     problems: dict[str, list[Problem]]
     """For each unit named, all that is wrong with it now; an empty list clears. Units not named keep what they had.
-    A unit is `ingress:namespace/name`, `endpoints:namespace/service:port`, `certificate:namespace/secret` or
-    `settings:process`."""
+    A unit is `ingress:namespace/name`, `endpoints:namespace/service:port`, `certificate:namespace/secret`,
+    `class:name` or `settings:process`."""
     counts: Counts
     """Work done."""
+    needed: frozenset[Dependency] = frozenset()
+    """The Secrets and ConfigMaps that are read now and were not before, found or missing."""
+    turned: frozenset[tuple[str, str]] = frozenset()
+    """Namespace and name of the Ingresses that have become ours, or are not any more."""
+    unneeded: frozenset[Dependency] = frozenset()
+    """Those that are not read any more."""

@@ -1,15 +1,16 @@
 """The translator: keeps what came of every object, and redoes exactly what a change touches.
 
-Its units are one per Ingress, per endpoint set, per certificate, and one for the settings. A unit's outcome is a
-function of what it read, and what it read is recorded, found or missing. Endpoint sets, certificates and upstreams are
-shared: they exist while someone refers to them. No I/O, no clock; it does not encode change sets and does not publish.
+Its units are one per Ingress, per endpoint set, per certificate, per class with parameters, and one for the settings.
+A unit's outcome is a function of what it read, and what it read is recorded, found or missing. Endpoint sets,
+certificates, classes and upstreams are shared: they exist while someone refers to them. No I/O, no clock; it does not
+encode change sets and does not publish.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 
-from fastingress.model import Key, encode
+from fastingress.model import Key, Settings, encode
 from fastingress.problems import ObjectRef, Problem
 from fastingress.store import ALL, Dependency, RecordingView, View
 from fastingress.translate.backends import translate_endpoints
@@ -19,8 +20,9 @@ from fastingress.translate.delta import Counts, Delta
 from fastingress.translate.findings import error
 from fastingress.translate.ingress import translate_ingress
 from fastingress.translate.options import Options
+from fastingress.translate.parameters import class_scope, translate_parameters
 from fastingress.translate.queue import Queue
-from fastingress.translate.settings import SCOPE, translate_settings
+from fastingress.translate.settings import PROCESS, translate_settings
 from fastingress.translate.state import State
 from fastingress.translate.uids import Uids
 from fastingress.translate.units import Unit, Units
@@ -29,7 +31,7 @@ _PAGE = 16
 """Units between two pauses of a paged update: one to two milliseconds."""
 _HITS = 50
 """Dependencies that are looked up in one step, about as long as one unit takes."""
-_SETTINGS: Key = ("settings", SCOPE)
+_SETTINGS: Key = ("settings", PROCESS)
 
 
 class Translator:
@@ -73,6 +75,14 @@ class Translator:
         """All problems that stand, by unit."""
         return self._units.problems()
 
+    def is_ours(self, namespace: str, name: str) -> bool:
+        """Whether the Ingress of that name is served here, as of the last update."""
+        return self._units.last(_ingress_unit(namespace, name)).ours
+
+    def needs(self) -> set[Dependency]:
+        """The Secrets and ConfigMaps that are read, found or missing."""
+        return self._units.needs()
+
     def owners(self, key: Key) -> list[ObjectRef]:
         """The Ingresses that lead to an entry of the desired state, by namespace and name."""
         return self._units.owners_of(key)
@@ -113,7 +123,16 @@ class Translator:
     def _take(self) -> Delta:
         upserts, removals = self._state.take()
         counts, self._counts = self._counts, Counts()
-        return Delta(upserts, removals, self._units.take_problems(), counts)
+        needed, unneeded = self._units.take_needs()
+        return Delta(
+            upserts,
+            removals,
+            self._units.take_problems(),
+            counts,
+            needed=frozenset(needed),
+            unneeded=frozenset(unneeded),
+            turned=frozenset(_namespace_and_name(unit) for unit in self._units.take_turned()),
+        )
 
     def _redo(self, view: View, key: Key) -> None:
         recording = RecordingView(view)
@@ -142,10 +161,12 @@ class Translator:
             return self._endpoints(view, key)
         if kind == "certificate":
             return self._certificate(view, key)
+        if kind == "class":
+            return self._class(view, key)
         return self._settings(view)
 
     def _ingress(self, view: RecordingView, key: Key) -> Unit | None:
-        namespace, _, name = key[1].partition("/")
+        namespace, name = _namespace_and_name(key)
         ingress = view.get("Ingress", namespace, name)
         if ingress is None:
             return None
@@ -163,6 +184,7 @@ class Translator:
             depends=view.dependencies,
             findings=result.findings,
             ref=ingress.ref,
+            ours=result.ours,
             origin=ingress.origin,
         )
 
@@ -178,21 +200,36 @@ class Translator:
         entries = {} if value is None else {key: encode(value)}
         return Unit(entries=entries, depends=view.dependencies, findings=tuple(findings))
 
+    def _class(self, view: RecordingView, key: Key) -> Unit:
+        self._counts.settings += 1
+        value, findings = translate_parameters(view, key[1], self._options)
+        entries: dict[Key, bytes] = {("settings", class_scope(key[1])): encode(value)}
+        return Unit(entries=entries, refers=_targets(value), depends=view.dependencies, findings=tuple(findings))
+
     def _settings(self, view: RecordingView) -> Unit:
         self._counts.settings += 1
         value = translate_settings(self._options)
-        refers: set[Key] = set()
-        if value.default_backend is not None:
-            refers.add(("endpoints", value.default_backend.endpoints))
-        if value.default_certificate is not None:
-            refers.add(("certificate", value.default_certificate))
         findings = check_own_class(view, self._options)
         return Unit(
             entries={_SETTINGS: encode(value)},
-            refers=frozenset(refers),
+            refers=_targets(value),
             depends=view.dependencies,
             findings=tuple(findings),
         )
+
+
+def _targets(value: Settings) -> frozenset[Key]:
+    refers: set[Key] = set()
+    if value.default_backend is not None:
+        refers.add(("endpoints", value.default_backend.endpoints))
+    if value.default_certificate is not None:
+        refers.add(("certificate", value.default_certificate))
+    return frozenset(refers)
+
+
+def _namespace_and_name(unit: Key) -> tuple[str, str]:
+    namespace, _, name = unit[1].partition("/")
+    return namespace, name
 
 
 def _ingress_unit(namespace: str, name: str) -> Key:

@@ -19,11 +19,14 @@ from fastingress.translate.annotations.alias import SERVER_ALIAS
 from fastingress.translate.annotations.reading import Reading, read
 from fastingress.translate.annotations.redirects import FROM_TO_WWW
 from fastingress.translate.annotations.rewrites import USE_REGEX
+from fastingress.translate.annotations.service_upstream import SERVICE_UPSTREAM
 from fastingress.translate.backends import endpoints_key
-from fastingress.translate.classes import judge
+from fastingress.translate.classes import Verdict, judge
 from fastingress.translate.findings import Finding, error
 from fastingress.translate.options import Options
+from fastingress.translate.parameters import class_scope
 from fastingress.translate.paths import path_and_kind, turns_host_into_regex, uses_regex
+from fastingress.translate.settings import PROCESS
 from fastingress.translate.tls import HostCertificates
 from fastingress.translate.twins import twin_of
 
@@ -41,6 +44,7 @@ class IngressResult(Struct, frozen=True, gc=False):
     refers: frozenset[Key] = frozenset()
     """The endpoint sets and certificates it refers to."""
     findings: tuple[Finding, ...] = ()
+    ours: bool = False
 
 
 def translate_ingress(view: View, ingress: Ingress, options: Options) -> IngressResult:
@@ -51,33 +55,46 @@ def translate_ingress(view: View, ingress: Ingress, options: Options) -> Ingress
     annotations = ingress.metadata.annotations
     reading = read(annotations, options.annotation_prefixes)
     if reading.left_out:
-        return IngressResult(findings=verdict.findings + reading.findings)
-    return _Work(ingress, reading, options).result(verdict.findings)
+        return IngressResult(findings=verdict.findings + reading.findings, ours=True)
+    return _Work(ingress, reading, options, verdict, _age(view, ingress)).result()
+
+
+def _age(view: View, ingress: Ingress) -> str:
+    """One that is going, or whose namespace is, counts as younger than any other: it may take seconds to be gone, and
+    its successor has the same hosts and paths."""
+    space = view.get("Namespace", "", ingress.metadata.namespace)
+    leaving = ingress.is_leaving or (space is not None and space.is_leaving)
+    return f"2{ingress.age}" if leaving else ingress.age
 
 
 class _Work:
     """The translation of one Ingress, while it lasts."""
 
-    def __init__(self, ingress: Ingress, reading: Reading, options: Options) -> None:
+    def __init__(self, ingress: Ingress, reading: Reading, options: Options, verdict: Verdict, age: str) -> None:
         self._ingress = ingress
         self._reading = reading
+        self._verdict = verdict
+        self._age = age
+        self._scope = class_scope(verdict.class_name) if verdict.class_name else PROCESS
+        by_annotation = reading.values.get(SERVICE_UPSTREAM)
+        self._cluster_ip = options.service_upstream if by_annotation is None else by_annotation
         self._compat = options.compat
         self._namespace = ingress.metadata.namespace
         self._policy = _policy(reading, options)
         self._use_regex = reading.values.get(USE_REGEX) or False
         self._certificates = HostCertificates(ingress, options.default_ssl_certificate)
-        self._refers: set[Key] = set()
+        self._refers: set[Key] = {("class", verdict.class_name)} if verdict.class_name else set()
         self._findings: list[Finding] = []
         self._upstreams: dict[str, bytes] = {}
         self._upstream = self._upstream_key()
 
-    def result(self, findings: tuple[Finding, ...]) -> IngressResult:
+    def result(self) -> IngressResult:
         fragments = {fragment.host: fragment for fragment in self._fragments()}
         for fragment in fragments.values():
             if fragment.certificate:
                 self._refers.add(("certificate", fragment.certificate))
-        found = (*findings, *self._reading.findings, *self._findings)
-        return IngressResult(fragments, self._upstreams, frozenset(self._refers), found)
+        found = (*self._verdict.findings, *self._reading.findings, *self._findings)
+        return IngressResult(fragments, self._upstreams, frozenset(self._refers), found, ours=True)
 
     def _fragments(self) -> Iterator[Fragment]:
         """Of the rules, then of hosts that have a certificate and no rules, then of other names. No host twice."""
@@ -110,7 +127,8 @@ class _Work:
         return Fragment(
             host=host,
             ingress=IngressRef(meta.namespace, meta.name, meta.uid),
-            age=self._ingress.age,
+            age=self._age,
+            scope=self._scope,
             certificate=self._certificates.of(host),
             policy=self._policy,
             regex_host=turns_host_into_regex(routes, self._use_regex, self._policy.rewrite, self._compat),
@@ -151,11 +169,12 @@ class _Work:
             self._findings.append(error("UnsupportedBackend", message))
             return Target()
         port = service.port.name or (str(service.port.number) if service.port.number else "")
-        key = endpoints_key(self._namespace, service.name, port)
+        named = endpoints_key(self._namespace, service.name, port)
         if self._reading.closed:
-            return Target(service=key)
+            return Target(service=named)
+        key = endpoints_key(self._namespace, service.name, port, cluster_ip=self._cluster_ip)
         self._refers.add(("endpoints", key))
-        return Target(service=key, endpoints=key, upstream=self._upstream)
+        return Target(service=named, endpoints=key, upstream=self._upstream)
 
     def _upstream_key(self) -> str:
         upstream = self._reading.upstream

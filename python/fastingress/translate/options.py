@@ -24,14 +24,22 @@ class Options(Struct, frozen=True, kw_only=True):
     """Choices of the process. Raises ValueError, naming the flag, for one that makes no sense."""
 
     ingress_class: str = DEFAULT_CLASS
-    """The class whose Ingresses are served, whatever IngressClass of that name exists, if any."""
+    """The name of our own class: what the legacy annotation may say, and, with `class_by_name`, the field."""
     controller_class: str = DEFAULT_CONTROLLER
-    """Ingresses of every IngressClass with this `spec.controller` are served as well."""
+    """Ingresses of every IngressClass with this `spec.controller` are served."""
+    class_by_name: bool = True
+    """Serve Ingresses of the class `ingress_class`, whatever IngressClass of that name exists, if any."""
+    all_classes: bool = False
+    """Serve all Ingresses, whatever their class."""
     watch_without_class: bool = False
     """Serve Ingresses that name no class while there is no default class."""
     assign_default_class: bool = True
     """Give Ingresses that name no class the default class, as an API server does at creation. False in a cluster."""
     compat: Compat = "strict"
+    service_upstream: bool = False
+    """Send requests to the ClusterIP of a Service unless an Ingress says otherwise."""
+    own_node: str = ""
+    """The Node whose zone's endpoints are preferred; empty for no preference."""
     default_backend_service: str = ""
     """`namespace/name` or `namespace/name:port`; without a port the first one of the Service."""
     default_ssl_certificate: str = ""

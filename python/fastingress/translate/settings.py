@@ -7,7 +7,8 @@ import msgspec
 from fastingress.model import Settings, Target
 from fastingress.translate.options import Options
 
-SCOPE = "process"
+PROCESS = "process"
+"""The scope that all others fall back to."""
 
 
 def translate_settings(options: Options) -> Settings:

@@ -20,7 +20,9 @@ from fastingress.translate.state import State
 
 _K = TypeVar("_K")
 
-_SHARED = ("endpoints", "certificate")
+_SHARED = ("endpoints", "certificate", "class")
+_FETCHED = ("Secret", "ConfigMap")
+"""Kinds of which a source need not bring more than is read."""
 
 
 class Unit(Struct, frozen=True, kw_only=True, gc=False):
@@ -35,6 +37,8 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     findings: tuple[Finding, ...] = ()
     ref: ObjectRef | None = None
     """The Ingress it is the unit of."""
+    ours: bool = False
+    """It is the unit of an Ingress that is served here."""
     origin: Origin | None = None
 
     def failed(self, finding: Finding, depends: frozenset[Dependency]) -> Unit:
@@ -55,6 +59,8 @@ class Units:
         self._dependents: dict[Dependency, set[Key]] = {}
         self._owners: dict[Key, set[Key]] = {}
         self._touched: set[Key] = set()
+        self._needs: dict[Dependency, bool] = {}
+        self._turned: set[Key] = set()
         self._stated: dict[Key, list[Problem]] = {}
 
     def __contains__(self, key: Key) -> bool:
@@ -100,6 +106,24 @@ class Units:
         """All that was stated and not cleared, by unit."""
         return {_text(key): list(problems) for key, problems in self._stated.items()}
 
+    def needs(self) -> set[Dependency]:
+        """All that a source has to bring because it is read."""
+        return {dependency for dependency in self._dependents if dependency.kind in _FETCHED}
+
+    def take_needs(self) -> tuple[set[Dependency], set[Dependency]]:
+        """What a source has to bring, and need not bring any more, that was otherwise when last asked."""
+        changed, self._needs = self._needs, {}
+        needed = {dependency for dependency, before in changed.items() if not before and dependency in self._dependents}
+        unneeded = {
+            dependency for dependency, before in changed.items() if before and dependency not in self._dependents
+        }
+        return needed, unneeded
+
+    def take_turned(self) -> set[Key]:
+        """The units that may have become or ceased to be ours since last asked."""
+        turned, self._turned = self._turned, set()
+        return turned
+
     def take_problems(self) -> dict[str, list[Problem]]:
         """The units whose problems are others than when last asked, with all they have now."""
         changed: dict[str, list[Problem]] = {}
@@ -117,6 +141,9 @@ class Units:
 
     def _swap(self, key: Key, old: Unit, new: Unit) -> list[Key]:
         self._state.replace(old.entries, new.entries)
+        for dependency in old.depends ^ new.depends:
+            if dependency.kind in _FETCHED:
+                self._needs.setdefault(dependency, dependency in self._dependents)
         for dependency in old.depends - new.depends:
             _discard(self._dependents, dependency, key)
         for dependency in new.depends - old.depends:
@@ -125,6 +152,8 @@ class Units:
             self._owners.setdefault(shared, set()).add(key)
         if old.findings or new.findings:
             self._touched.add(key)
+        if old.ours != new.ours:
+            self._turned.add(key)
         self._touch_shared(old, new)
         for shared in old.refers - new.refers:
             _discard(self._owners, shared, key)

@@ -96,6 +96,8 @@ struct Condition {
     upstreams: Arc<UpstreamShared>,
     ready: RwLock<Result<(), String>>,
     problems: RwLock<Arc<str>>,
+    /// Metrics of the control plane, as text.
+    more_metrics: RwLock<Arc<str>>,
     log: Option<Arc<AccessLog>>,
 }
 
@@ -124,6 +126,7 @@ impl Gateway {
             upstreams: upstreams.clone(),
             ready: RwLock::new(Err("starting".into())),
             problems: RwLock::new("[]".into()),
+            more_metrics: RwLock::new("".into()),
             log: log.clone(),
         });
         let running = Running {
@@ -225,6 +228,15 @@ impl Gateway {
     /// What `/problems` answers: a JSON list.
     pub fn set_problems(&self, json: &str) {
         *self.condition.problems.write().unwrap_or_else(PoisonError::into_inner) = json.into();
+    }
+
+    /// What `/metrics` says beside our own: whole families in the format of OpenMetrics, without the `# EOF` line.
+    pub fn set_more_metrics(&self, text: &str) {
+        *self
+            .condition
+            .more_metrics
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = text.into();
     }
 
     /// The live table.
@@ -433,6 +445,7 @@ impl AdminState for Condition {
             buffered_bytes: self.shared.budget.used() as u64,
             log_dropped: self.log.as_ref().map_or(0, |log| log.dropped()),
             problems: self.problems(),
+            more: self.more_metrics.read().unwrap_or_else(PoisonError::into_inner).clone(),
             version: self.shared.options.version.clone(),
         };
         self.metrics.encode(&self.table.load(), &gauges)

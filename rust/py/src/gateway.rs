@@ -107,6 +107,16 @@ impl Gateway {
         })
     }
 
+    /// What `/metrics` says beside the data path's own: families in the format of OpenMetrics without the `# EOF` line.
+    #[pyo3(signature = (text, /))]
+    fn set_more_metrics(&self, py: Python<'_>, text: &[u8]) -> PyResult<()> {
+        let text = std::str::from_utf8(text).map_err(errors::bad_value)?;
+        self.run(py, |gateway| {
+            gateway.set_more_metrics(text);
+            Ok(())
+        })
+    }
+
     /// Stops accepting and waits, at most `timeout` seconds, for what is in flight; true when all of it ended.
     fn drain(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
         let timeout = Duration::try_from_secs_f64(timeout).map_err(errors::bad_value)?;

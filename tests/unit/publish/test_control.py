@@ -23,6 +23,7 @@ from tests.unit.publish.virtual import run
 class Batch(Struct):
     changes: list[Change] = []
     problems: dict[str, list[Problem]] = {}
+    received: float | None = None
 
 
 class Failing(Translator):
@@ -97,7 +98,7 @@ def test_a_defect_is_a_problem_and_the_next_pass_starts_from_everything() -> Non
             yield Batch([service("2")])
             seen.append(codes(control))
 
-        await control.follow(batches(), published.append)
+        await control.follow(batches(), lambda delta, batch: published.append(delta))
         assert seen == [["InternalError"], []]
         assert translator.asked[-1] is None
         assert len(published) == 2
@@ -111,7 +112,7 @@ def test_a_defect_in_the_first_pass_is_raised() -> None:
         translator.failures = 1
         unused: list[Any] = []
         with pytest.raises(RuntimeError, match="a defect"):
-            await Control(translator, ProblemBook()).follow(stream(Batch()), unused.append)
+            await Control(translator, ProblemBook()).follow(stream(Batch()), lambda delta, batch: unused.append(delta))
         assert unused == []
 
     run(test())
@@ -130,7 +131,7 @@ def test_while_the_store_takes_a_large_batch_in_others_run() -> None:
 
         batch = Batch([named(f"web-{number}") for number in range(2000)])
         task = asyncio.create_task(other())
-        await control.follow(stream(batch), lambda delta: None)
+        await control.follow(stream(batch), lambda delta, batch: None)
         task.cancel()
         assert len(control.store.view().list("Service")) == 2000
         assert turns >= 5
@@ -156,7 +157,7 @@ def test_a_defect_while_the_store_takes_a_batch_in_loses_nothing_of_it(monkeypat
             yield Batch()
 
         published: list[Delta] = []
-        await control.follow(batches(), published.append)
+        await control.follow(batches(), lambda delta, batch: published.append(delta))
         assert translator.asked[1:] == [None], "the pass after it starts from everything, though its batch is empty"
         assert len(published) == 2
 

@@ -21,6 +21,8 @@ class Batch(Struct, frozen=True):
     """By file or folder, as the user named it: all that is wrong with it now. An empty list: nothing any more."""
     parsed_documents: int
     """How many documents had to be parsed; those whose text was seen before do not count."""
+    received: float | None = None
+    """When the files were seen to have changed, by the clock of the source; None for the first look."""
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.problems)

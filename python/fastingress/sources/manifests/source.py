@@ -11,6 +11,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from fastingress.problems import Origin, Problem
 from fastingress.sources.manifests.batch import Batch
 from fastingress.sources.manifests.catalog import Catalog
@@ -83,9 +85,10 @@ class ManifestSource:
             yield await asyncio.to_thread(self._update, watcher, None)
             while True:
                 dirty = await watcher.changes(self._next_deadline())
+                received = self._clock()
                 batch = await asyncio.to_thread(self._update, watcher, dirty)
                 if batch:
-                    yield batch
+                    yield msgspec.structs.replace(batch, received=received)
 
     def _update(self, watcher: Watcher, dirty: Dirty | None) -> Batch:
         """What came of the files that are dirty; None: of all. Runs on a thread; nobody else is at work then."""

@@ -119,7 +119,6 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "relative-redirects": ("false",),
     "satisfy": ("all",),
     "server-snippet": (),
-    "service-upstream": ("false",),
     "session-cookie-change-on-failure": ("false",),
     "session-cookie-conditional-samesite-none": ("false",),
     "session-cookie-domain": (),

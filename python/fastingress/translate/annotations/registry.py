@@ -14,6 +14,7 @@ from fastingress.translate.annotations import (
     records,
     redirects,
     rewrites,
+    service_upstream,
     timeouts,
     tls_redirect,
 )
@@ -27,6 +28,7 @@ FAMILIES: tuple[Family, ...] = (
     bodies.FAMILY,
     timeouts.FAMILY,
     balancing.FAMILY,
+    service_upstream.FAMILY,
     headers.FAMILY,
     alias.FAMILY,
     records.FAMILY,

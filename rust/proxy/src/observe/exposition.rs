@@ -27,7 +27,9 @@ pub(super) fn encode(snapshot: Snapshot, generation: u64, tables_alive: u64, gau
     registry.register_collector(Box::new(exposition));
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = text::encode(&mut out, &registry);
+    let _ = text::encode_registry(&mut out, &registry);
+    out.push_str(&gauges.more);
+    let _ = text::encode_eof(&mut out);
     out
 }
 

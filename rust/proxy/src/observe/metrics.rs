@@ -87,6 +87,8 @@ pub struct Gauges {
     pub log_dropped: u64,
     /// The JSON list that the admin port shows at `/problems`; counted by code and severity.
     pub problems: Arc<str>,
+    /// Families that others count, as text without the `# EOF` line.
+    pub more: Arc<str>,
     /// The version of the program.
     pub version: String,
 }

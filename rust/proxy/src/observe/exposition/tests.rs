@@ -18,8 +18,19 @@ fn gauges() -> Gauges {
         buffered_bytes: 4096,
         log_dropped: 3,
         problems: problems.into(),
+        more: "# TYPE fastingress_leader gauge\nfastingress_leader 1.0\n".into(),
         version: "1.2.3".into(),
     }
+}
+
+#[test]
+fn families_of_others_stand_before_the_end() {
+    let text = Metrics::new(1, true).encode(&RouteTable::empty(), &gauges());
+    assert!(
+        text.ends_with("# TYPE fastingress_leader gauge\nfastingress_leader 1.0\n# EOF\n"),
+        "{text}"
+    );
+    assert_eq!(text.matches("# EOF").count(), 1);
 }
 
 /// The lines that are samples, without the value of those that differ from run to run.

@@ -1,0 +1,172 @@
+"""What a process does in a cluster beside serving: it reads objects, takes part in elections, writes status and Events.
+
+It joins the source and the room of status to the rest, and holds no rules of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+
+from fastingress.app.options import cluster_options, writes_status
+from fastingress.config import Config
+from fastingress.control import Control
+from fastingress.errors import ConfigError
+from fastingress.objects import LoadBalancerIngress, ObjectKey
+from fastingress.publish import ProblemBook
+from fastingress.sources.cluster.credentials import CredentialsError, connect, own_namespace
+from fastingress.sources.cluster.source import ClusterBatch, ClusterSource
+from fastingress.sources.cluster.transport import Connection
+from fastingress.status import Addresses, Elector, EventRecorder, StatusWriter, parse_address
+from fastingress.store import Upsert
+from fastingress.translate import Delta, Translator
+
+_log = logging.getLogger("fastingress")
+_OF_ADDRESSES = frozenset({"Service", "Node", "Pod"})
+_AT_ONCE = 16
+
+
+class ClusterSide:
+    """The parts that speak to the API server."""
+
+    @classmethod
+    async def connect(cls, config: Config, control: Control, translator: Translator, book: ProblemBook) -> ClusterSide:
+        """Finds the credentials; the server need not answer yet. Raises `ConfigError`."""
+        try:
+            connection = await connect(kubeconfig=config.kubeconfig, context=config.context)
+        except CredentialsError as error:
+            raise ConfigError(str(error)) from error
+        return cls(config, connection, control, translator, book, os.environ)
+
+    def __init__(
+        self,
+        config: Config,
+        connection: Connection,
+        control: Control,
+        translator: Translator,
+        book: ProblemBook,
+        environment: Mapping[str, str],
+    ) -> None:
+        """Raises `ConfigError`."""
+        view = control.store.view()
+        namespace = own_namespace(connection, environment)
+        options = cluster_options(config, own_namespace=namespace, environment=environment)
+        instance = environment.get("POD_NAME") or socket.gethostname()
+        self._connection = connection
+        self._book = book
+        self._settled = asyncio.Event()
+        self.source = ClusterSource(connection, options)
+        self.elector: Elector | None = None
+        if options.update_status or options.publish_events:
+            self.elector = Elector(
+                connection.lane("lease", connections=1),
+                namespace,
+                config.election_id,
+                f"{instance}-{secrets.token_hex(4)}",
+                changed=self._lead,
+            )
+        writes = connection.lane("writes", connections=_AT_ONCE)
+        self.addresses = Addresses(
+            view,
+            fixed=_fixed(config),
+            service=_name_of(config.publish_service),
+            nodes=config.publish_node_addresses,
+            problems=book.update,
+        )
+        self.status: StatusWriter | None = None
+        if writes_status(config):
+            self.status = StatusWriter(
+                writes,
+                view,
+                manager=config.controller_class,
+                leading=self._leading,
+                ours=translator.is_ours,
+                addresses=lambda: self.addresses.now,
+                problems=book.update,
+            )
+        self.events: EventRecorder | None = None
+        if options.publish_events:
+            self.events = EventRecorder(
+                connection.lane("events", connections=_AT_ONCE),
+                controller=config.controller_class,
+                instance=instance,
+                leading=self._leading,
+                standing=book.problems,
+            )
+            book.listen(self.events.raised, self.events.cleared)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def watch(self) -> AsyncIterator[ClusterBatch]:
+        """What the source says."""
+        return self.source.watch()
+
+    async def settled(self) -> None:
+        """Waits until all that the first table needs was read, or cannot be."""
+        await self._settled.wait()
+
+    def start(self) -> None:
+        """Takes part in elections from now on."""
+        if self.elector is None:
+            return
+        works = [self.elector.run()]
+        works += [part.run() for part in (self.status, self.events) if part is not None]
+        self._tasks = [asyncio.create_task(work) for work in works]
+
+    def translated(self, delta: Delta) -> None:
+        """A change was translated: what the source has to bring, and whose status is now ours to write."""
+        self.source.need(delta.needed, delta.unneeded)
+        if self.status is not None:
+            self.status.note([ObjectKey("Ingress", *turned) for turned in delta.turned])
+
+    def taken(self, batch: ClusterBatch) -> None:
+        """A batch is in the store."""
+        if batch.settled and not self._settled.is_set():
+            self._settled.set()
+        if self.status is None:
+            return
+        keys = [change.object.key if isinstance(change, Upsert) else change.key for change in batch.changes]
+        concerned = any(key.kind in _OF_ADDRESSES for key in keys) or (batch.settled and not self.addresses.now)
+        if concerned and self.addresses.refresh():
+            self.status.note_all()
+        self.status.note(keys)
+
+    async def resign(self) -> None:
+        """Stops to write, and gives the lead to another replica. What was written stays."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.elector is not None and tasks:
+            await self.elector.release()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self.resign()
+        await self._connection.close()
+
+    def _leading(self) -> bool:
+        return self.elector is not None and self.elector.leading
+
+    def _lead(self, leading: bool) -> None:
+        if leading and self.status is not None:
+            self.status.note_all()
+        if leading and self.events is not None:
+            self.events.restate(self._book.problems())
+
+
+def _fixed(config: Config) -> list[LoadBalancerIngress]:
+    try:
+        return [parse_address(text) for text in config.publish_status_address]
+    except ValueError as error:
+        raise ConfigError(f"--publish-status-address: {error}") from None
+
+
+def _name_of(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    namespace, _, name = text.partition("/")
+    return namespace, name
