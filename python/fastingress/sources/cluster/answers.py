@@ -73,7 +73,15 @@ def error_of(verb: str, path: str, status: int, headers: Mapping[str, str], body
 
 
 def cause_of(error: BaseException) -> str:
-    """Why there was no answer."""
+    """Why there was no answer, or not all of it."""
+    import aiohttp
+
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "it is cut short or garbled"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return _text(
+            f"it is not HTTP as it should be: {error.message or type(error).__name__}".encode(errors="replace")
+        )
     inner = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error.__cause__ or error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {inner.verify_message}"
