@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -28,8 +27,8 @@ from tests.cluster.support.faults import Action
 from tests.cluster.support.leaf import sign_leaf
 from tests.cluster.support.watches import Watch, abort
 from tests.support.client import Address
+from tests.support.loop_thread import LoopThread
 
-T = TypeVar("T")
 _BODY_LIMIT = 64 << 20
 _NOT_PASSED_ON = frozenset(
     {
@@ -79,23 +78,22 @@ class FaultProxy:
         self._calls: list[Call] = []
         self._faults: list[Fault] = []
         self._watches: list[Watch] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
+        self._thread = LoopThread("fault-proxy")
 
     def __enter__(self) -> FaultProxy:
         self._thread.start()
         try:
-            self.run(self._open())
+            self._thread.run(self._open())
         except BaseException:
-            self._end_thread()
+            self._thread.end()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.run(self._close())
+            self._thread.run(self._close())
         finally:
-            self._end_thread()
+            self._thread.end()
 
     # what came
 
@@ -110,7 +108,7 @@ class FaultProxy:
 
     def forget_calls(self) -> None:
         """Counts from nothing again."""
-        self.do(self._calls.clear)
+        self._thread.do(self._calls.clear)
 
     def watches(self, **match: Any) -> list[Watch]:
         """The watches that are open now: what can be done to them is said at `Watch`."""
@@ -122,7 +120,7 @@ class FaultProxy:
     def fault(self, action: Action, *, times: int | None = None, **match: Any) -> Fault:
         """New requests that match suffer this; `times` says how many of them. The latest fault that matches counts."""
         made = Fault(self, Match(**match), action, times)
-        self.do(lambda: self._faults.insert(0, made))
+        self._thread.do(lambda: self._faults.insert(0, made))
         return made
 
     def forget(self, fault: Fault) -> None:
@@ -131,20 +129,20 @@ class FaultProxy:
         def without() -> None:
             self._faults = [each for each in self._faults if each is not fault]
 
-        self.do(without)
+        self._thread.do(without)
 
     def break_connections(self) -> None:
         """A RST on every open connection, whatever is under way on it."""
-        self.do(self._abort_all)
+        self._thread.do(self._abort_all)
 
     @contextmanager
     def away(self) -> Iterator[None]:
         """Connections are refused, and open ones reset: an API server that has died."""
-        self.run(self._stop_listening())
+        self._thread.run(self._stop_listening())
         try:
             yield
         finally:
-            self.run(self._listen())
+            self._thread.run(self._listen())
 
     @contextmanager
     def silent(self) -> Iterator[None]:
@@ -154,25 +152,6 @@ class FaultProxy:
             for watch in self.watches():
                 watch.stall()
             yield
-
-    # the thread
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the proxy's thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-    def do(self, work: Callable[[], T]) -> T:
-        """Runs a function on the proxy's thread."""
-
-        async def done() -> T:
-            return work()
-
-        return self.run(done())
-
-    def _end_thread(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
     # listening
 
@@ -203,7 +182,6 @@ class FaultProxy:
         self._abort_all()
         await self._runner.cleanup()
         await self._client.close()
-        await asyncio.sleep(0.05)  # lets the transports of TLS end
 
     def _abort_all(self) -> None:
         assert self._runner.server is not None
@@ -267,7 +245,7 @@ class FaultProxy:
                 return web.Response(status=answer.status, headers=passed, body=without_items(await answer.read()))
             response = web.StreamResponse(status=answer.status, headers=passed)
             if call.verb == "watch" and answer.status == 200:
-                watch = Watch(self.run, call, request, response)
+                watch = Watch(self._thread.run, call, request, response)
                 self._watches.append(watch)
                 try:
                     return await watch.relay(answer)

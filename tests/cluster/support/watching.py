@@ -12,6 +12,7 @@ from fastingress.sources.cluster.credentials import connect
 from fastingress.sources.cluster.source import ClusterOptions, ClusterSource, Counters
 from fastingress.store import Upsert
 from tests.support.eventually import eventually
+from tests.support.loop_thread import LoopThread
 
 
 class Watching:
@@ -22,17 +23,17 @@ class Watching:
         self._kubeconfig = kubeconfig
         self._options = options
         self._is_settled = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._live, name="watching", daemon=True)
+        self._thread = LoopThread("watching")
 
     def __enter__(self) -> Watching:
         self._thread.start()
+        self._task = self._thread.do(lambda: asyncio.ensure_future(self._watch()))
         eventually(self._is_settled.is_set, what="a settled source")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(20)
+        self._thread.run(self._stop())
+        self._thread.end()
 
     def has(self, kind: str, namespace: str, name: str) -> bool:
         """Whether it knows of the object now."""
@@ -42,14 +43,10 @@ class Watching:
         """What the source counts."""
         return self._source.counters()
 
-    def _live(self) -> None:
-        try:
-            self._task = self._loop.create_task(self._watch())
-            with contextlib.suppress(asyncio.CancelledError):
-                self._loop.run_until_complete(self._task)
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+    async def _stop(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
 
     async def _watch(self) -> None:
         connection = await connect(kubeconfig=str(self._kubeconfig))
@@ -68,4 +65,3 @@ class Watching:
                         self._source.need(())
         finally:
             await connection.close()
-            await asyncio.sleep(0.1)  # lets the transports of TLS end

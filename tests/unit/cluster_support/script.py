@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from pathlib import Path
-from typing import Any
 
 import trustme
 from aiohttp import web
+
+from tests.support.loop_thread import LoopThread
 
 LINES = [b'{"type":"ADDED","object":{"n":%d}}\n' % number for number in range(3)]
 
@@ -28,31 +28,25 @@ class ScriptedServer:
         """Method, target, Authorization, body."""
         self.open_watches = 0
         self._said: list[asyncio.Queue[bytes]] = []
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread = LoopThread("scripted-server")
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
-        self._run(self._open())
+        self._thread.run(self._open())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        self._thread.run(self._runner.cleanup())
+        self._thread.end()
 
     def say(self, line: bytes) -> None:
         """A line for all open watches."""
 
-        async def put() -> None:
+        def put() -> None:
             for queue in self._said:
                 queue.put_nowait(line)
 
-        self._run(put())
-
-    def _run(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        self._thread.do(put)
 
     async def _open(self) -> None:
         app = web.Application()
@@ -61,10 +55,6 @@ class ScriptedServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._identity).start()
         self.address: tuple[str, int] = self._runner.addresses[0][:2]
-
-    async def _close(self) -> None:
-        await self._runner.cleanup()
-        await asyncio.sleep(0.05)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
