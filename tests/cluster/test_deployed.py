@@ -1,0 +1,81 @@
+"""The controller as the chart deploys it: the arguments of its Deployment, the RBAC beside it, and no denied call."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.support.account import Account, write_kubeconfig
+from tests.cluster.support.controller import Controller
+from tests.cluster.support.space import Space
+from tests.support import helm
+from tests.support.certificates import Authority
+from tests.support.eventually import eventually
+from tests.support.manifests import Rule
+
+pytestmark = pytest.mark.skipif(bool(helm.missing()), reason=helm.missing())
+
+POD_ADDRESS = "10.244.254.1"
+"""Of the range that is local here, and no pod's."""
+BALANCER = "192.0.2.33"
+
+VALUES: dict[str, Callable[[Space], dict[str, Any]]] = {
+    "defaults": lambda space: {},
+    "secrets by name": lambda space: {"secretAccess": "named", "secretNames": {space.namespace: ["shop-tls"]}},
+    "one namespace": lambda space: {"watchNamespaces": [space.namespace]},
+    "one namespace, secrets by name": lambda space: {
+        "watchNamespaces": [space.namespace],
+        "secretAccess": "named",
+        "secretNames": {space.namespace: ["shop-tls"]},
+    },
+    "namespaces by label": lambda space: {"watchNamespaceSelector": f"kubernetes.io/metadata.name={space.namespace}"},
+    "own zone": lambda space: {"topologyAwareRouting": True},
+}
+
+
+@contextmanager
+def deployed(space: Space, values: dict[str, Any], folder: Path) -> Iterator[Controller]:
+    """What the chart renders for the class and the namespace of the test, and the process that a pod would run."""
+    own = {"ingressClass": {"name": space.class_name, "controller": space.controller_class, "create": False}}
+    objects = helm.rendered({**own, **values}, release=space.namespace, namespace=space.namespace)
+    named = {each["metadata"]["name"] for each in helm.of_kind(objects, "ServiceAccount")}
+    (account,) = (Account(space, name) for name in named)
+    space.apply(*(each for each in objects if each["kind"] not in {"Deployment", "ServiceAccount"}))
+    config = write_kubeconfig(folder / "kubeconfig", space.plane.address, space.plane.ca, {"token": account.token()})
+    given = [argument.replace("$(POD_IP)", POD_ADDRESS) for argument in helm.arguments_of(objects)]
+    ports = [f"--{name}-port=0" for name in ("http", "https", "admin")]
+    command = [sys.executable, "-m", "fastingress", *given, *ports, f"--kubeconfig={config}"]
+    identity = {"POD_NAME": "fastingress-0", "POD_NAMESPACE": space.namespace, "NODE_NAME": "node-a"}
+    controller = Controller(command, {**os.environ, **identity})
+    try:
+        yield controller
+    finally:
+        controller.close()
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_it_serves_and_publishes_and_is_denied_nothing(
+    cluster: Space, authority: Authority, tmp_path: Path, case: str
+) -> None:
+    cluster.deploy("shop")
+    cluster.apply(authority.issue("shop.example").secret("shop-tls"))
+    cluster.ingress("web", Rule("shop", host="shop.example"), tls={"shop-tls": ["shop.example"]})
+    with deployed(cluster, VALUES[case](cluster), tmp_path) as controller:
+        answer = controller.get_tls(authority.trusting(), host="shop.example")
+        assert answer.json()["service"] == "shop"
+        services = cluster.api.list("Service", cluster.namespace)
+        service = next(each for each in services if each["spec"]["type"] == "LoadBalancer")
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}}
+        cluster.patch("Service", service["metadata"]["name"], status, subresource="status")
+        eventually(lambda: cluster.addresses("web") == [{"ip": BALANCER}])
+        # A problem of an Ingress becomes an Event on it, in its namespace.
+        cluster.ingress("broken", Rule("nowhere", host="broken.example"))
+        eventually(lambda: cluster.events("broken"))
+        assert [each for each in controller.problems() if each["code"] == "AccessDenied"] == []
+        assert "cannot " not in controller.log
