@@ -10,15 +10,17 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from fastingress.app.options import cluster_options, writes_status
 from fastingress.config import Config
 from fastingress.control import Control
 from fastingress.errors import ConfigError
 from fastingress.objects import LoadBalancerIngress, ObjectKey
+from fastingress.problems import Problem
 from fastingress.publish import ProblemBook
 from fastingress.sources.cluster.credentials import CredentialsError, connect, own_namespace
+from fastingress.sources.cluster.options import ClusterOptions
 from fastingress.sources.cluster.source import ClusterBatch, ClusterSource
 from fastingress.sources.cluster.transport import Connection
 from fastingress.status import Addresses, Elector, EventRecorder, StatusWriter, parse_address
@@ -57,6 +59,7 @@ class ClusterSide:
         options = cluster_options(config, own_namespace=namespace, environment=environment)
         instance = environment.get("POD_NAME") or socket.gethostname()
         self._connection = connection
+        self._options = options
         self._book = book
         self._settled = asyncio.Event()
         self.source = ClusterSource(connection, options)
@@ -95,9 +98,9 @@ class ClusterSide:
                 controller=config.controller_class,
                 instance=instance,
                 leading=self._leading,
-                standing=book.problems,
+                standing=lambda: [problem for problem in book.problems() if _is_covered(options, problem)],
             )
-            book.listen(self.events.raised, self.events.cleared)
+            book.listen(_of_covered(options, self.events.raised), _of_covered(options, self.events.cleared))
         self._tasks: list[asyncio.Task[None]] = []
 
     def watch(self) -> AsyncIterator[ClusterBatch]:
@@ -155,7 +158,20 @@ class ClusterSide:
         if leading and self.status is not None:
             self.status.note_all()
         if leading and self.events is not None:
-            self.events.restate(self._book.problems())
+            self.events.restate(problem for problem in self._book.problems() if _is_covered(self._options, problem))
+
+
+def _is_covered(options: ClusterOptions, problem: Problem) -> bool:
+    """Whether an Event may be written where the object is; those of the cluster's objects go to `default`."""
+    return problem.object is None or options.covers(problem.object.namespace or "default")
+
+
+def _of_covered(options: ClusterOptions, tell: Callable[[Problem], None]) -> Callable[[Problem], None]:
+    def call(problem: Problem) -> None:
+        if _is_covered(options, problem):
+            tell(problem)
+
+    return call
 
 
 def _fixed(config: Config) -> list[LoadBalancerIngress]:

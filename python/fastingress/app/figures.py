@@ -22,9 +22,11 @@ class Figures:
         if outcome.since_received is not None:
             self._propagation.observe(outcome.since_received)
 
-    def text(self, cluster: ClusterSide | None) -> str:
-        """As things are now."""
+    def text(self, digest: str, cluster: ClusterSide | None) -> str:
+        """As things are now; `digest` is that of what is published."""
         page = Page()
+        help_text = "The digest of all that is routed by: replicas that say the same serve the same"
+        page.info("fastingress_digest", help_text, "digest", digest)
         help_text = "From the arrival of a change to the moment at which all workers route by it"
         page.histogram("fastingress_propagation_seconds", help_text, self._propagation)
         if cluster is not None:

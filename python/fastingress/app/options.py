@@ -57,6 +57,8 @@ def cluster_options(
             namespaces=config.watch_namespace,
             namespace_selector=config.watch_namespace_selector or "",
             secret_access=config.secret_access,
+            ingress_class=config.ingress_class,
+            controller_class=config.controller_class,
             own_namespace=own_namespace,
             own_node=environment.get("NODE_NAME", ""),
             own_pod=environment.get("POD_NAME", ""),

@@ -180,7 +180,7 @@ class Service:
 
     async def _show_metrics(self) -> None:
         while True:
-            self.core.set_more_metrics(self._figures.text(self.cluster).encode())
+            self.core.set_more_metrics(self._figures.text(self.publisher.digest(), self.cluster).encode())
             await asyncio.sleep(_SHOW_METRICS_EVERY)
 
     def _show_soon(self) -> None:

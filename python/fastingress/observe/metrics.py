@@ -53,6 +53,11 @@ class Page:
         self._head(name, "gauge", help_text)
         self._lines.append(f"{name} {_number(value)}")
 
+    def info(self, name: str, help_text: str, label: str, value: str) -> None:
+        """A word."""
+        self._head(name, "info", help_text)
+        self._lines.append(f'{name}_info{{{label}="{_escaped(value)}"}} 1')
+
     def counter(self, name: str, help_text: str, label: str, values: Mapping[str, int]) -> None:
         """Numbers by the value of a label; nothing when there are none."""
         if not values:

@@ -14,8 +14,8 @@ from fastingress.api import ApiError, Unreachable
 TOO_MANY = 429
 _LONGEST_PAUSE = 30.0
 """Seconds that a server may tell us to wait."""
-_ROUNDING = 1e-9
-"""Of a token: a wait that is too short to move a clock would be waited for again and again."""
+GRAIN = 0.001
+"""Seconds that are slept at least: what a rounding leaves over may be too short to move a clock."""
 
 
 def grown(first: float, times: int, most: float, random: Random) -> float:
@@ -26,7 +26,7 @@ def grown(first: float, times: int, most: float, random: Random) -> float:
 async def passed(wait: Callable[[], float]) -> None:
     """Sleep until there is nothing left to wait for; it may become more meanwhile."""
     while (seconds := wait()) > 0:  # noqa: ASYNC110 # there is no event: time is what is waited for
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(max(seconds, GRAIN))
 
 
 class Brake:
@@ -75,8 +75,7 @@ class Bucket:
     def wait(self) -> float:
         """Seconds until one may be taken."""
         self._fill()
-        missing = 1.0 - self._tokens
-        return missing / self._rate if missing > _ROUNDING else 0.0
+        return max(0.0, (1.0 - self._tokens) / self._rate)
 
     def take(self) -> None:
         """Take one."""

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
+from fastingress.status.pacing import GRAIN
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -67,7 +69,7 @@ class DueQueue(Generic[Key]):
                 return key
             self._woken.clear()
             try:
-                await asyncio.wait_for(self._woken.wait(), wait)
+                await asyncio.wait_for(self._woken.wait(), None if wait is None else max(wait, GRAIN))
             except asyncio.TimeoutError:
                 continue
 

@@ -98,11 +98,8 @@ class Exchange:
         self._client = client
 
     async def end(self) -> None:
-        """Its connection is used again if the answer was read to its end, and closed if not."""
-        if self.response.content.at_eof():
-            self.response.release()
-        else:
-            self.response.close()
+        """Closes its connection, unless the answer was read to its end: then it is in the pool again already."""
+        self.response.close()
         await self._client.left()
 
 

@@ -20,6 +20,9 @@ class ClusterOptions:
     secret_access: Literal["watch", "named"] = "watch"
     """`watch`: all Secrets of the watched namespaces, of which only those that are needed are kept. `named`: each
     needed one on its own, which needs no permission to list any."""
+    ingress_class: str = "fastingress"
+    controller_class: str = "fastingress.io/ingress-controller"
+    """Name and controller of the class that is taken to be there when IngressClasses may not be read."""
     own_namespace: str = "default"
     own_node: str = ""
     own_pod: str = ""

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from fastingress.problems import Problem
 from fastingress.sources.cluster import access
+from fastingress.sources.cluster.classes import Classes
 from fastingress.sources.cluster.feed import Feed
 from fastingress.sources.cluster.heartbeat import Heartbeat
 from fastingress.sources.cluster.kinds import grants, row_for
@@ -139,7 +140,9 @@ class ClusterSource:
     def _start(self) -> None:
         options = self._options
         self._scope.start()
-        self._follow("IngressClass")
+        row = row_for("IngressClass", options)
+        classes = Classes(row, self._outbox, name=options.ingress_class, controller=options.controller_class)
+        self._watches.start(classes)
         if options.nodes:
             self._follow("Node")
             self._follow("Pod", options.own_namespace)
