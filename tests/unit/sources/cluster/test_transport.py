@@ -329,7 +329,7 @@ def test_an_authority_that_was_replaced_is_read_again_when_the_server_is_not_tru
 
 def test_certificates_that_change_leave_what_is_under_way_alone() -> None:
     async def test() -> None:
-        async with serving(stream(b"a\n"), answer(b"in")) as (server, _):
+        async with serving(stream(b"a\n"), stream(b"b\n"), answer(b"in")) as (server, _):
             now = 0.0
             first = Identity(server.url)
             given = Given(first)
@@ -337,9 +337,12 @@ def test_certificates_that_change_leave_what_is_under_way_alone() -> None:
             api = connection.lane("a")
             async with api.lines("/watch", silent=5.0) as lines:
                 assert await lines.__anext__() == b"a"
+                shorter = api.lines("/watch", silent=5.0)
+                assert await (await shorter.__aenter__()).__anext__() == b"b"
                 given.identities = [replace(first, server_name="other")]
                 now = 1e10
                 assert await api.call("GET", "/a") == b"in"
+                await shorter.__aexit__(None, None, None)
                 with pytest.raises(asyncio.TimeoutError):
                     await asyncio.wait_for(lines.__anext__(), 0.1)
             await connection.close()
