@@ -17,6 +17,7 @@ from tests.support.client import Address
 from tests.support.http1 import Response
 from tests.support.process import Started, command_with
 
+ELECTION = "fastingress-leader"
 _NOT_OURS = ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 
 
@@ -75,14 +76,20 @@ class Controllers:
         through: FaultProxy | None = None,
         environment: Mapping[str, str] | None = None,
         wait: bool = True,
+        leads_at_once: bool = True,
         **options: Any,
     ) -> Controller:
         """Starts one and waits until it is ready, unless told not to: then its `until_ready` does.
+
+        Where no Lease is, a controller leads after 15 seconds only. So it finds one that another has given back, unless
+        it is not to lead at once.
 
         It has the class of the test, a lease and identity of the test's namespace, free ports, and may do everything,
         unless it is given an account: then it may do what that may. `through`: by way of a fault proxy. Options are
         flags; `None` leaves a flag out.
         """
+        if leads_at_once:
+            self._space.give_back_lease(options.get("election_id", ELECTION))
         places = None
         if not wait:
             http, https, admin = places = (free_address(), free_address(), free_address())
@@ -114,7 +121,7 @@ class Controllers:
         chosen = {
             "kubeconfig": config,
             "controller_class": space.controller_class,
-            "election_id": "fastingress-leader",
+            "election_id": ELECTION,
             **options,
         }
         inherited = {key: value for key, value in os.environ.items() if key not in _NOT_OURS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fastingress.status.lease import RELEASED
 from tests.support.manifests import Manifest
 
 PORT = 8080
@@ -102,3 +103,18 @@ def config_map(name: str, data: Mapping[str, str], *, namespace: str = "default"
     """A ConfigMap."""
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
+
+
+def given_back_lease(name: str, *, namespace: str = "default") -> Manifest:
+    """A Lease that a leader of ours has given back: the next one need not wait."""
+    return {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "holderIdentity": "",
+            "leaseDurationSeconds": RELEASED,
+            "renewTime": "2026-01-01T00:00:00.000000Z",
+            "leaseTransitions": 1,
+        },
+    }
