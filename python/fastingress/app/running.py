@@ -58,7 +58,7 @@ async def _run(config: Config) -> int:
             await _unless(stopping, service.ended())
             await _wind_down(service, config, stopping.result())
     finally:
-        service.close()
+        await service.close()
     return 0
 
 

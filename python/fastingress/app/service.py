@@ -102,19 +102,20 @@ class Service:
         try:
             return await asyncio.to_thread(self.core.drain, drain)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            if self.cluster is not None:
-                await self.cluster.close()
+            await self._end()
             await asyncio.to_thread(self.core.stop)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End now, whatever the state; a second time does nothing."""
-        for task in self._tasks:
-            if not task.cancel() and not task.cancelled():
-                task.exception()  # taken note of: one part's end is enough to report
+        await self._end()
         self.core.stop()
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.cluster is not None:
+            await self.cluster.close()
 
     async def _reader(self) -> Coroutine[Any, Any, None]:
         """What reads the source, for ever."""
@@ -151,8 +152,8 @@ class Service:
         """As long as the source has not settled, whoever asks for readiness is told what is missing."""
         if self._first.done():
             return
-        waiting = "; ".join(cluster.source.waiting_for()) or "the first table"
-        self.core.set_ready(f"waiting for {waiting}")
+        waiting = "; ".join(cluster.source.waiting_for()) or "for the first table"
+        self.core.set_ready(f"waiting: {waiting}")
         asyncio.get_running_loop().call_later(_TELL_WAITING_EVERY, self._tell_waiting, cluster)
 
     async def _verify(self) -> None:

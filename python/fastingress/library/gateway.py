@@ -167,7 +167,7 @@ class Gateway(Reading):
             await self._stopping.wait()
             await service.stop(drain=self._config.drain_timeout)
         finally:
-            service.close()
+            await service.close()
 
     def _note(self) -> None:
         with self._changed:

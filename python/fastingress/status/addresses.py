@@ -31,7 +31,8 @@ _TYPES: dict[str, tuple[str, ...]] = {
 def parse_address(text: str) -> LoadBalancerIngress:
     """An IP or a host name. Raises ValueError for what the API would refuse."""
     try:
-        return LoadBalancerIngress(ip=str(ipaddress.ip_address(text)))
+        if "%" not in text:  # Python knows zones of IPv6, the API does not
+            return LoadBalancerIngress(ip=str(ipaddress.ip_address(text)))
     except ValueError:
         pass
     name = text.lower().rstrip(".")

@@ -44,7 +44,7 @@ class DueQueue(Generic[Key]):
 
     def add_later(self, key: Key, seconds: float) -> None:
         """To be taken in so many seconds, unless it is due before."""
-        due = self._clock() + seconds
+        due = self._clock() + max(seconds, GRAIN)
         if key in self._in_ready or self._due.get(key, due + 1) <= due:
             return
         self._due[key] = due

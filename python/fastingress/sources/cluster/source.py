@@ -125,7 +125,10 @@ class ClusterSource:
         if self._is_settled:
             return []
         waiting = [feed.reason() for feed in self._watches if not feed.settled]
-        return waiting + (self._secrets.waiting_for() if self._secrets is not None else [])
+        waiting += self._secrets.waiting_for() if self._secrets is not None else []
+        if waiting and not self._heartbeat.reachable:  # one reason for all of them
+            return [f"the API server does not answer: {self._heartbeat.trouble}"]
+        return waiting
 
     def counters(self) -> Counters:
         """As they are now."""
