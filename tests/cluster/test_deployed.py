@@ -17,7 +17,7 @@ from tests.cluster.support.space import Space
 from tests.support import helm
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
-from tests.support.manifests import Rule
+from tests.support.manifests import Manifest, Rule
 
 pytestmark = pytest.mark.skipif(bool(helm.missing()), reason=helm.missing())
 
@@ -47,6 +47,7 @@ def deployed(space: Space, values: dict[str, Any], folder: Path) -> Iterator[Con
     named = {each["metadata"]["name"] for each in helm.of_kind(objects, "ServiceAccount")}
     (account,) = (Account(space, name) for name in named)
     space.apply(*(each for each in objects if each["kind"] not in {"Deployment", "ServiceAccount"}))
+    space.apply(given_back(helm.arguments_of(objects), space.namespace))
     config = write_kubeconfig(folder / "kubeconfig", space.plane.address, space.plane.ca, {"token": account.token()})
     given = [argument.replace("$(POD_IP)", POD_ADDRESS) for argument in helm.arguments_of(objects)]
     ports = [f"--{name}-port=0" for name in ("http", "https", "admin")]
@@ -57,6 +58,14 @@ def deployed(space: Space, values: dict[str, Any], folder: Path) -> Iterator[Con
         yield controller
     finally:
         controller.close()
+
+
+def given_back(arguments: list[str], namespace: str) -> Manifest:
+    """The Lease as an earlier leader leaves it: a new one would be led with only after its whole duration."""
+    (name,) = (argument.partition("=")[2] for argument in arguments if argument.startswith("--election-id="))
+    spec = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
 @pytest.mark.parametrize("case", VALUES)
