@@ -45,6 +45,12 @@ class Call:
         self.name = parts.get("name") or ""
         self.verb = self._verb()
 
+    def __str__(self) -> str:
+        where = "/".join(part for part in (self.namespace, self.resource or self.path, self.name) if part)
+        details = " ".join(f"{key}={value}" for key, value in self.query.items())
+        fault = f" ({self.fault})" if self.fault else ""
+        return f"{self.at:.3f} {self.agent[:20]}: {self.verb} {where} {self.status}{fault} {details}".rstrip()
+
     @property
     def is_streaming_list(self) -> bool:
         """A watch that begins with all there is."""
