@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fastingress.translate.annotations.declare import Annotation, Family
 from fastingress.translate.annotations.known import UNSUPPORTED
 from fastingress.translate.annotations.registry import FAMILIES
+from fastingress.translate.parameters import PARAMETERS
 
 _INTRODUCTION = """\
 # Annotations
@@ -19,6 +20,21 @@ Every key works with the prefix `fastingress.io/` and with `nginx.ingress.kubern
 _HEAD = """\
 | key | value | default | reaches | risk | bad value | meaning |
 |-|-|-|-|-|-|-|
+"""
+_PARAMETERS = """\
+## Parameters of a class
+
+In a cluster, an IngressClass can name a ConfigMap whose keys are the defaults of all its Ingresses, in place of those of the
+command line:
+
+    spec:
+      controller: fastingress.io/ingress-controller
+      parameters: {kind: ConfigMap, name: edge-settings, scope: Namespace, namespace: edge}
+
+An edit of the ConfigMap is live like any other. An annotation of an Ingress wins over it.
+
+| key | value | meaning |
+|-|-|-|
 """
 _UNSUPPORTED = """\
 ## Known and not supported
@@ -34,7 +50,9 @@ where the Ingress would stand against its neighbour it is not served.
 
 def reference_markdown() -> str:
     """The whole page, as Markdown."""
-    return "\n".join((_INTRODUCTION, *map(_section, FAMILIES), _UNSUPPORTED + "".join(_unsupported_rows())))
+    parameters = _PARAMETERS + "".join(_parameter_rows())
+    unsupported = _UNSUPPORTED + "".join(_unsupported_rows())
+    return "\n".join((_INTRODUCTION, *map(_section, FAMILIES), parameters, unsupported))
 
 
 def _section(family: Family) -> str:
@@ -47,6 +65,11 @@ def _row(annotation: Annotation[object]) -> str:
     bad = "503" if annotation.fails_closed else "default"
     cells = (names, value, annotation.default, annotation.scope, annotation.risk, bad, annotation.doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _parameter_rows() -> Iterator[str]:
+    for parameter in PARAMETERS:
+        yield f"| `{parameter.name}` | {parameter.type.name}, as in `{parameter.type.example}` | {parameter.doc} |\n"
 
 
 def _unsupported_rows() -> Iterator[str]:
