@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
 import threading
 from typing import Any
 
 import pytest
 
-from tests.cluster.support import objects
+from tests.cluster.support import control_plane, objects
 from tests.cluster.support.account import Account
 from tests.cluster.support.api import Refused
 from tests.cluster.support.control_plane import ControlPlane
@@ -48,6 +50,14 @@ def test_the_tests_are_in_the_network_of_the_pods(plane: ControlPlane) -> None:
     thread.start()
     thread.join()
     assert entered == [True]
+
+
+def test_the_control_plane_passes_its_own_smoke_test(plane: ControlPlane) -> None:
+    path = f"{control_plane.PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PATH": path}
+    script = control_plane.SCRIPTS / "smoke.sh"
+    done = subprocess.run([script], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_pods_serve_behind_their_service(cluster: Space) -> None:
