@@ -88,3 +88,18 @@ def test_it_serves_and_publishes_and_is_denied_nothing(
         eventually(lambda: cluster.events("broken"))
         assert [each for each in controller.problems() if each["code"] == "AccessDenied"] == []
         assert "cannot " not in controller.log
+
+
+def test_beside_another_controller_it_serves_the_same_and_may_write_nothing(cluster: Space, tmp_path: Path) -> None:
+    cluster.deploy("shop")
+    cluster.ingress("web", Rule("shop", host="shop.example"))
+    cluster.ingress("broken", Rule("nowhere", host="broken.example"))
+    theirs = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
+    cluster.patch("Ingress", "web", {"status": theirs}, subresource="status")
+    with deployed(cluster, {"status": {"update": False}, "events": False}, tmp_path) as controller:
+        assert controller.service_at(host="shop.example") == "shop"
+        assert controller.problem("MissingService")
+        # Nothing but reading is granted, so what it wrote it would have been denied.
+        assert [each for each in controller.problems() if each["code"] == "AccessDenied"] == []
+        assert cluster.addresses("web") == [{"ip": BALANCER}]
+        assert cluster.events("broken") == []
