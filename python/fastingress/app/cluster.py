@@ -58,6 +58,8 @@ class ClusterSide:
         namespace = own_namespace(connection, environment)
         options = cluster_options(config, own_namespace=namespace, environment=environment)
         instance = environment.get("POD_NAME") or socket.gethostname()
+        if options.zone and not options.own_node:
+            _log.warning("--topology-aware-routing has no effect: NODE_NAME is not set, so our zone is not known")
         self._connection = connection
         self._options = options
         self._book = book

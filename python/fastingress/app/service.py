@@ -18,7 +18,7 @@ import msgspec
 from fastingress import _core, observe
 from fastingress.app.figures import Figures
 from fastingress.app.options import core_options, translate_options
-from fastingress.config import Config
+from fastingress.config import CLUSTER_GROUPS, FLAGS, Config
 from fastingress.control import Batch, Control
 from fastingress.errors import ConfigError, FastingressError, StartError, worded
 from fastingress.publish import Outcome, ProblemBook, Publisher, Refusals, decode_scopes
@@ -231,9 +231,17 @@ async def _first_of(wanted: asyncio.Future[None], tasks: list[asyncio.Task[None]
 
 def _check(config: Config) -> None:
     """Raises `ConfigError`."""
-    for flag in ("kubeconfig", "context"):
-        if config.manifests and getattr(config, flag):
-            raise ConfigError(f"--{flag} is for a cluster and --manifests does without one: give one or the other")
+    if not config.manifests:
+        return
+    given = [
+        flag for flag in FLAGS.values() if flag.group in CLUSTER_GROUPS and getattr(config, flag.name) != flag.default
+    ]
+    for flag in given:
+        if flag.name in ("kubeconfig", "context"):
+            raise ConfigError(
+                f"{flag.option} is for a cluster, and --manifests does without one: give one or the other"
+            )
+        _log.warning("%s has no effect with --manifests", flag.option)
 
 
 def _bind(config: Config) -> _core.Gateway:

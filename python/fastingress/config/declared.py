@@ -40,6 +40,9 @@ _LIMITS = "Timeouts and limits"
 _SEE = "Seeing what it does"
 _STOP = "Stopping"
 
+CLUSTER_GROUPS = frozenset({_CLUSTER, _STATUS})
+"""Groups of options that mean nothing without a cluster."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -64,6 +67,12 @@ class Config:
         None,
         _WHAT,
         "The Service that takes what no rule takes, at its first port if none is given. Without it, the answer is 404.",
+    )
+    service_upstream: bool = declare(
+        BOOLEAN,
+        False,
+        _WHAT,
+        "Send requests to the ClusterIP of a Service in place of its endpoints, unless an Ingress says otherwise.",
     )
     trusted_proxies: tuple[str, ...] = declare(
         NETWORKS, (), _WHAT, "Networks whose X-Forwarded-* headers are believed. May be given several times."
@@ -135,12 +144,6 @@ class Config:
         _CLUSTER,
         "Prefer the endpoints that their hints mean for our zone, as long as there is one. The zone is that of the "
         "Node named by NODE_NAME.",
-    )
-    service_upstream: bool = declare(
-        BOOLEAN,
-        False,
-        _CLUSTER,
-        "Send requests to the ClusterIP of a Service in place of its endpoints, unless an Ingress says otherwise.",
     )
 
     publish_service: str | None = declare(
