@@ -233,14 +233,11 @@ def _check(config: Config) -> None:
     """Raises `ConfigError`."""
     if not config.manifests:
         return
-    given = [
-        flag for flag in FLAGS.values() if flag.group in CLUSTER_GROUPS and getattr(config, flag.name) != flag.default
-    ]
-    for flag in given:
+    for flag in (flag for flag in FLAGS.values() if flag.group in CLUSTER_GROUPS):
+        if getattr(config, flag.name) == flag.default:
+            continue
         if flag.name in ("kubeconfig", "context"):
-            raise ConfigError(
-                f"{flag.option} is for a cluster, and --manifests does without one: give one or the other"
-            )
+            raise ConfigError(f"{flag.option} is for a cluster, --manifests does without one: give one or the other")
         _log.warning("%s has no effect with --manifests", flag.option)
 
 

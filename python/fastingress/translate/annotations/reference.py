@@ -24,8 +24,8 @@ _HEAD = """\
 _PARAMETERS = """\
 ## Parameters of a class
 
-In a cluster, an IngressClass can name a ConfigMap whose keys are the defaults of all its Ingresses, in place of those of the
-command line:
+In a cluster, an IngressClass can name a ConfigMap whose keys are the defaults of all its Ingresses, in place of those
+of the command line:
 
     spec:
       controller: fastingress.io/ingress-controller
