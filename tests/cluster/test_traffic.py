@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 
 from tests.cluster.support.controller import Controller
+from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.load import Load, run_twice
 from tests.cluster.support.space import Space
 from tests.support.certificates import Authority
@@ -120,6 +121,18 @@ def test_https_with_the_certificate_of_a_secret_that_is_replaced(
     assert serial(gateway) == first.serial
     cluster.apply(second.secret("shop-tls"))
     eventually(lambda: serial(gateway) == second.serial)
+
+
+def test_a_start_while_the_api_server_is_away_waits_for_it(
+    cluster: Space, controller: Start, fault_proxy: FaultProxy
+) -> None:
+    cluster.deploy("shop")
+    cluster.ingress("web", Rule("shop", host="shop.example"))
+    with fault_proxy.away():
+        gateway = controller(through=fault_proxy, wait=False)
+        eventually(lambda: gateway.ask("/readyz").status == 503)
+    gateway.until_ready()
+    assert gateway.service_at(host="shop.example") == "shop"
 
 
 def test_pods_that_are_replaced_under_load_cost_no_request(cluster: Space, controller: Start) -> None:
