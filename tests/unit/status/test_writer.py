@@ -239,6 +239,36 @@ def test_a_conflict_names_the_owner_and_ends_with_it() -> None:
     run(test())
 
 
+def test_an_owner_that_goes_soon_is_followed_at_once() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            key = it.cluster.create("ours")
+            it.cluster.update_status(key, NGINX, OTHERS)
+            await asyncio.sleep(1)
+            it.cluster.update_status(key, NGINX, ())
+            await asyncio.sleep(0.1)
+            assert it.cluster.addresses(key) == OURS
+
+    run(test())
+
+
+def test_what_was_wrong_with_an_ingress_says_nothing_of_the_next_one_of_its_name() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            it.cluster.fail = lambda key: ApiError("PATCH", "/", 400, message="no")
+            key = it.cluster.create("ours")
+            await asyncio.sleep(100)
+            it.cluster.fail = lambda key: None
+            it.cluster.lag = 0.0
+            it.cluster.delete(key)
+            it.cluster.create("ours")
+            await asyncio.sleep(0.1)
+            assert it.cluster.addresses(key) == OURS
+            assert it.problems() == []
+
+    run(test())
+
+
 def test_a_conflict_that_the_store_does_not_show_is_tried_again_ever_more_slowly() -> None:
     async def test() -> None:
         async with bench() as it:
