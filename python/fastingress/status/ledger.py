@@ -93,7 +93,7 @@ class Record:
         self.not_before = now + wait
         return wait
 
-    def conflicted(self, owner: str, now: float, random: Random) -> float:
+    def conflicted(self, owner: str, seen: Seen, now: float, random: Random) -> float:
         """`owner` does not let us. Answers the seconds until the next try, unless the owner is seen to own it."""
-        self.owner, self.owner_seen = owner, False
+        self.owner, self.owner_seen = owner, owner in seen.managers
         return self.failed(now, random, slow=True)

@@ -244,7 +244,7 @@ class StatusWriter:
             self._queue.add_later(key, self._denials.wait(key.namespace))
         elif owner:
             writes["conflict"] += 1
-            self._queue.add_later(key, record.conflicted(owner, now, self._random))
+            self._queue.add_later(key, record.conflicted(owner, write.seen, now, self._random))
             self._state(key, record, conflict(write.ingress, owner))
         else:
             writes["refused"] += 1
