@@ -1,4 +1,4 @@
-"""What translation does in a cluster: whose an Ingress is, who yields, zones, ClusterIPs, parameters, what is needed."""
+"""Translation in a cluster: whose an Ingress is, who yields, zones, ClusterIPs, parameters, and what is needed."""
 
 from __future__ import annotations
 

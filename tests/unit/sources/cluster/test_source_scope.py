@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from tests.unit.sources.cluster.watching import watching
 from tests.unit.sources.cluster.world import World
@@ -135,11 +136,12 @@ def test_nodes_and_pods_only_when_they_are_asked_for() -> None:
             world.put("Node", "", node, labels={"topology.kubernetes.io/zone": "z"})
         world.put("Pod", "ingress", "fastingress-1", spec={"nodeName": "node-1"})
         world.put("Pod", "shop", "web-1", spec={"nodeName": "node-1"})
-        for options, nodes, pods in (
+        cases: list[tuple[dict[str, Any], list[str], list[str]]] = [
             ({}, [], []),
             ({"zone": True, "own_node": "node-2"}, ["node-2"], []),
             ({"nodes": True, "zone": True, "own_node": "node-2"}, ["node-1", "node-2"], ["ingress/fastingress-1"]),
-        ):
+        ]
+        for options, nodes, pods in cases:
             async with watching(world, **options) as it:
                 await it.settle()
                 assert (it.names("Node"), it.names("Pod")) == (nodes, pods)
