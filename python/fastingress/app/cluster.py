@@ -30,6 +30,7 @@ from fastingress.translate import Delta, Translator
 _log = logging.getLogger("fastingress")
 _OF_ADDRESSES = frozenset({"Service", "Node", "Pod"})
 _AT_ONCE = 16
+_LONGEST_MANAGER = 128
 
 
 class ClusterSide:
@@ -87,7 +88,7 @@ class ClusterSide:
             self.status = StatusWriter(
                 writes,
                 view,
-                manager=config.controller_class,
+                manager=_manager(config),
                 leading=self._leading,
                 ours=translator.is_ours,
                 addresses=lambda: self.addresses.now,
@@ -157,7 +158,7 @@ class ClusterSide:
         return self.elector is not None and self.elector.leading
 
     def _lead(self, leading: bool) -> None:
-        if leading and self.status is not None:
+        if self.status is not None:
             self.status.note_all()
         if leading and self.events is not None:
             self.events.restate(problem for problem in self._book.problems() if _is_covered(self._options, problem))
@@ -174,6 +175,13 @@ def _of_covered(options: ClusterOptions, tell: Callable[[Problem], None]) -> Cal
             tell(problem)
 
     return call
+
+
+def _manager(config: Config) -> str:
+    """As who we own the status of Ingresses. Installations that share a controller class are told apart by name."""
+    if not config.ingress_class_by_name:
+        return config.controller_class
+    return f"{config.controller_class}:{config.ingress_class}"[:_LONGEST_MANAGER]
 
 
 def _fixed(config: Config) -> list[LoadBalancerIngress]:
