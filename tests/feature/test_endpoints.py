@@ -130,6 +130,19 @@ def test_a_retry_goes_to_another_endpoint_when_connecting_fails(serve: Serve, ba
     assert len(alive.requests) == 6
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_however_many_endpoints_refuse_a_request_it_reaches_one_that_listens(
+    serve: Serve, backends: Backends, method: str
+) -> None:
+    """As when a Deployment is scaled from twelve pods to one, and word of it is on its way."""
+    alive, gone = backends("alive"), [Backend("gone") for _ in range(11)]
+    gateway = serve(service("web", alive, *gone), ingress("web", Rule("web")), workers=1)
+    for each in gone:
+        each.close()
+    assert [gateway.get("/", method=method, body=b"once").text for _ in range(24)] == ["alive"] * 24
+    assert len(alive.requests) == 24
+
+
 def test_an_endpoint_that_is_gone_lets_its_idle_connections_go(serve: Serve, backends: Backends) -> None:
     backend, other = backends("web"), backends("other")
     gateway = serve(ingress("web", Rule("web")))

@@ -101,6 +101,11 @@ impl Failure {
         }
     }
 
+    /// True when nothing listened at the endpoint, which its machine says at once.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Failure::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
     /// Whose doing it is.
     pub fn side(&self) -> Side {
         match self {

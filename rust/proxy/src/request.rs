@@ -19,6 +19,9 @@ use std::time::Instant;
 /// Bytes of a request body that are kept in case it must be sent again.
 const REPLAY: usize = 64 * 1024;
 
+/// Endpoints that may refuse one request before each of them counts as a try: each takes a round trip.
+const MOST_REFUSALS: u8 = 100;
+
 /// One request under way.
 pub struct Request<'c> {
     /// The connection it came on.
@@ -176,20 +179,25 @@ impl<'c> Request<'c> {
         let worker = self.client.worker.clone();
         let mut tried = Tried::default();
         let mut last = Failure::NoEndpoints;
-        for number in 0..found.settings.tries.max(1) {
-            if number > 0 && !worker.upstreams.may_retry(cell) {
-                break;
-            }
-            let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) else {
-                break;
-            };
+        let mut tries_left = found.settings.tries.max(1);
+        while let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) {
+            let was_aside = worker.upstreams.is_aside(&choice);
             tried.add(&choice);
-            self.record.tries = number + 1;
+            self.record.tries = self.record.tries.saturating_add(1);
             self.record.endpoint = Some(choice.text().clone());
-            match self.on_endpoint(found, &choice, repeatable).await {
+            last = match self.on_endpoint(found, &choice, repeatable).await {
                 Ok(after) => return Ok(after),
-                Err(failure) if self.may_try_again(&failure, repeatable) => last = failure,
+                Err(failure) if self.may_try_again(&failure, repeatable) => failure,
                 Err(failure) => return Err(failure),
+            };
+            // An endpoint that refuses and was thought to be well has just gone. That is found out at no cost to it or
+            // to the others, and once only: it is aside now. So any number may go at the same time.
+            if last.is_refusal() && !was_aside && self.record.tries < MOST_REFUSALS {
+                continue;
+            }
+            tries_left = tries_left.saturating_sub(1);
+            if tries_left == 0 || !worker.upstreams.may_retry(cell) {
+                break;
             }
         }
         Err(last)

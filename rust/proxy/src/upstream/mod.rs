@@ -177,6 +177,11 @@ impl Upstreams {
         choice.peer().eject.failed(Instant::now());
     }
 
+    /// True while the endpoint is set aside.
+    pub fn is_aside(&self, choice: &Choice) -> bool {
+        choice.peer().eject.is_aside(Instant::now())
+    }
+
     /// Whether one more retry is within the budget of this backend, and if so, takes it from the budget.
     pub fn may_retry(&self, cell: &Arc<BackendCell>) -> bool {
         self.backends
