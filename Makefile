@@ -27,7 +27,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python test-cluster controlplane lint lint-go format audit bench bench-micro bench-scale bench-storm wheel fuzz docs helm deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster controlplane lint lint-go format audit bench bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -89,6 +89,9 @@ bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, 
 
 bench-scale: release ## ten thousand Ingresses: start, edits, counts (ARGS="--help" for less)
 	$(BIN)/python -m benches.scale $(ARGS)
+
+bench-cluster: release $(CONTROLPLANE) ## ten thousand Ingresses in a real control plane: start, memory, latency, streams (ARGS="--quick")
+	$(BIN)/python -m benches.cluster $(ARGS)
 
 bench-storm: release ## a minute of load while everything changes every 100 ms, then 1,000 swaps: nothing may be dropped
 	$(BIN)/python -m tests.support.storm $(ARGS)

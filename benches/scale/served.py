@@ -9,31 +9,32 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from benches.compare import process
 
 START_DEADLINE = 300.0
 EVENT_DEADLINE = 60.0
-_HTTP = re.compile(r"http on 127\.0\.0\.1:([0-9]+)")
+_PLACE = re.compile(r"(http|https|admin) on 127\.0\.0\.1:([0-9]+)")
 _PYTHON = "python"
 """How the names of the threads begin that Python started: those of the data path have names of their own."""
 
 Event = dict[str, Any]
+Self = TypeVar("Self", bound="Gateway")
+_NOWHERE = ("", 0)
 
 
-class Served:
-    """Starts it and waits until it is ready. With `watched`, it tells when its loop was held up as well."""
+class Gateway:
+    """Starts one by its command line, with log lines in JSON, and waits until it is ready."""
 
-    def __init__(self, folder: Path, *, watched: bool = False) -> None:
-        module = "benches.scale.watched" if watched else "fastingress"
-        command = [sys.executable, "-m", module, f"--manifests={folder}", "--bind=127.0.0.1", "--http-port=0"]
-        command += ["--https-port=off", "--admin-port=0", "--workers=1", "--access-log=off"]
-        command += ["--log-level=debug", "--log-format=json", "--shutdown-delay=0s"]
+    def __init__(self, command: list[str], environment: Mapping[str, str] | None = None) -> None:
         began = time.perf_counter()
-        self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+        )
         self.stalls: list[Event] = []
         """Told by a watched process."""
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -47,11 +48,12 @@ class Served:
         self.start_seconds: float = ready["at"] - began
         self.start_cpu_seconds = process.cpu_nanoseconds(self.child.pid) / 1e9
         """Of the process when it was ready."""
-        found = _HTTP.search(ready["message"])
-        assert found, ready
-        self.http = ("127.0.0.1", int(found[1]))
+        places = {name: ("127.0.0.1", int(port)) for name, port in _PLACE.findall(ready["message"])}
+        self.http = places["http"]
+        self.https = places.get("https", _NOWHERE)
+        self.admin = places["admin"]
 
-    def __enter__(self) -> Served:
+    def __enter__(self: Self) -> Self:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -111,3 +113,14 @@ class Served:
             else:
                 self._events.put({**event, "event": name, "at": at})
         self._events.put(None)
+
+
+class Served(Gateway):
+    """A gateway on a folder. With `watched`, it tells when its loop was held up as well."""
+
+    def __init__(self, folder: Path, *, watched: bool = False) -> None:
+        module = "benches.scale.watched" if watched else "fastingress"
+        command = [sys.executable, "-m", module, f"--manifests={folder}", "--bind=127.0.0.1", "--http-port=0"]
+        command += ["--https-port=off", "--admin-port=0", "--workers=1", "--access-log=off"]
+        command += ["--log-level=debug", "--log-format=json", "--shutdown-delay=0s"]
+        super().__init__(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.support.network import Network
@@ -59,8 +60,11 @@ class ControlPlane:
         return done
 
 
-def start(state: Path, name: str) -> ControlPlane:
-    """Starts one in a network namespace of that name. It ends with this process at the latest."""
+def start(state: Path, name: str, settings: Mapping[str, str] | None = None) -> ControlPlane:
+    """Starts one in a network namespace of that name. It ends with this process at the latest.
+
+    Settings are those of `up.sh`.
+    """
     network = Network(name)
     environment = {
         **os.environ,
@@ -69,6 +73,7 @@ def start(state: Path, name: str) -> ControlPlane:
         "KUBE_PORT": str(PORT),
         "KUBE_NETNS": name,
         "KUBE_OWNER": str(os.getpid()),
+        **(settings or {}),
     }
     done = subprocess.run([SCRIPTS / "up.sh"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"up.sh: {done.stderr}"
