@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.support.control_plane import ControlPlane
 from tests.cluster.support.controller import Controller
-from tests.cluster.support.corner import Corner, corner, lease_given_back
+from tests.cluster.support.corner import Corner, corner
 from tests.cluster.support.space import Space
 from tests.support.eventually import eventually
 from tests.support.manifests import Rule
@@ -32,7 +32,6 @@ def here(control_plane_at: ControlPlane, tmp_path_factory: pytest.TempPathFactor
         space = made.space
         space.deploy("shop")
         space.deploy("empty", replicas=0)
-        space.apply(lease_given_back())
         space.ingress("a-old", Rule("shop", host="both.example"))
         space.ingress("b-young", Rule("shop", host="both.example"))
         space.ingress("no-service", Rule("nowhere", host="one.example"))
@@ -143,7 +142,6 @@ def test_the_next_leader_goes_on_with_the_same_events(here: Corner, gateway: Con
 
 def test_without_permission_to_say_so_no_event_is_written(here: Corner) -> None:
     other = f"{here.space.class_name}-silent"
-    here.space.apply(lease_given_back("silent"))
     here.space.apply(
         {
             "apiVersion": "networking.k8s.io/v1",

@@ -9,7 +9,6 @@ import pytest
 from tests.cluster.support import objects
 from tests.cluster.support.api import APPLY, collection
 from tests.cluster.support.controller import Controllers
-from tests.cluster.support.corner import lease_given_back
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.history import changes, now
 from tests.cluster.support.space import Space
@@ -18,13 +17,6 @@ from tests.support.manifests import Rule, ingress_class
 
 ONE, TWO, FOREIGN = "192.0.2.101", "192.0.2.102", "198.51.100.7"
 STATUS = "ingresses/status"
-
-
-@pytest.fixture
-def cluster(cluster: Space) -> Space:
-    """The test's own place, with a Lease that the first controller takes at once."""
-    cluster.apply(lease_given_back())
-    return cluster
 
 
 def claims(cluster: Space, name: str, *addresses: str, manager: str = "someone-else", force: bool = False) -> None:
@@ -88,7 +80,7 @@ def test_a_service_that_comes_after_the_controller(cluster: Space, controllers: 
 def test_fixed_addresses_and_node_addresses(cluster: Space, controllers: Controllers) -> None:
     """Two controllers, so that their waits run side by side."""
     other = f"{cluster.class_name}-other"
-    cluster.apply(ingress_class(other, f"{cluster.controller_class}-other"), lease_given_back("other"))
+    cluster.apply(ingress_class(other, f"{cluster.controller_class}-other"))
     cluster.apply(objects.pod("fastingress-of-test", node_selector={"topology.kubernetes.io/zone": "zone-b"}))
     cluster.ingress("web", Rule("shop", host="web.example"))
     cluster.ingress("on-nodes", Rule("shop", host="nodes.example"), class_name=other)

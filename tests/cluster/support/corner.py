@@ -13,7 +13,6 @@ from tests.cluster.support.control_plane import ControlPlane
 from tests.cluster.support.controller import Controllers
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space, space
-from tests.support.manifests import Manifest
 
 
 class Corner(NamedTuple):
@@ -36,10 +35,3 @@ def corner(plane: ControlPlane, folder: Path, name: str) -> Iterator[Corner]:
         controllers = Controllers(made, folder)
         stack.callback(controllers.close)
         yield Corner(made, controllers, proxy)
-
-
-def lease_given_back(name: str = "fastingress-leader") -> Manifest:
-    """The Lease as a controller leaves it that has stopped: the next one leads at once, and not after 15 seconds."""
-    spec = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z"}
-    metadata = {"name": name, "namespace": "default"}
-    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
