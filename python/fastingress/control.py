@@ -60,6 +60,7 @@ class Control:
         self._translator = translator
         self._from_scratch = True
         self._ever = False
+        self._untold: dict[str, Iterable[Problem]] = {}
 
     def take(self, batch: Batch) -> Delta | None:
         """One pass, short of publishing. None when nothing of the batch matters."""
@@ -69,6 +70,7 @@ class Control:
                 next(pages)
             except StopIteration as done:
                 delta: Delta | None = done.value
+                self._tell_untold()
                 return delta
 
     async def follow(
@@ -76,8 +78,12 @@ class Control:
         batches: AsyncIterator[B],
         publish: Callable[[Delta, B], None],
         taken: Callable[[B], None] = lambda batch: None,
+        tells: Callable[[B], bool] = lambda batch: True,
     ) -> None:
         """Take every batch and hand what it changes to `publish`, then the batch to `taken`, until the source ends.
+
+        What translation finds wrong is told from the first batch on of which `tells` is true: before that, things are
+        missing that are only still to come.
 
         Long translations let others run every few milliseconds. Raises only what the very first pass raises.
         """
@@ -92,6 +98,8 @@ class Control:
                 taken(batch)
                 continue
             self.book.update({"control": ()})
+            if tells(batch):
+                self._tell_untold()
             if delta is not None:
                 publish(delta, batch)
                 _tell(delta, time.perf_counter() - began)
@@ -107,8 +115,12 @@ class Control:
         delta = yield from self._translator.update_paged(self.store.view(), None if scratch else hit)
         self._from_scratch = False
         self._ever = True
-        self.book.update({f"translate/{unit}": problems for unit, problems in delta.problems.items()})
+        self._untold.update({f"translate/{unit}": problems for unit, problems in delta.problems.items()})
         return delta
+
+    def _tell_untold(self) -> None:
+        untold, self._untold = self._untold, {}
+        self.book.update(untold)
 
     def _take_in(self, changes: Iterable[Change]) -> Generator[None, None, set[Dependency]]:
         """All that the changes hit."""

@@ -138,7 +138,7 @@ class Service:
                 self._taken(batch)
 
         self._tell_waiting(cluster)
-        await self.control.follow(cluster.watch(), submit, taken)
+        await self.control.follow(cluster.watch(), submit, taken, lambda batch: batch.settled)
 
     def _submit(self, delta: Delta, batch: Batch) -> None:
         self.publisher.submit(delta.upserts, delta.removals, received=batch.received)

@@ -11,13 +11,17 @@ from msgspec import Struct
 
 from fastingress.control import Control
 from fastingress.model import decode_change_set, encode_change_set
-from fastingress.objects import Service
+from fastingress.objects import Service, decode
 from fastingress.objects.base import ObjectMeta
 from fastingress.problems import Problem
 from fastingress.publish import ProblemBook
 from fastingress.store import Change, Dependency, Upsert, View
 from fastingress.translate import Delta, Options, Translator
+from tests.support import manifests
+from tests.support.manifests import Rule
 from tests.unit.publish.virtual import run
+
+SERVED = Options(ingress_class="fastingress", class_by_name=True)
 
 
 class Batch(Struct):
@@ -48,6 +52,12 @@ def service(port: str) -> Upsert:
 
 def named(name: str) -> Upsert:
     return Upsert(Service(metadata=ObjectMeta(name=name, namespace="default")))
+
+
+def ingress_of(service: str) -> Upsert:
+    found = decode(manifests.ingress("web", Rule(service), class_name="fastingress"), None).object
+    assert found is not None
+    return Upsert(found)
 
 
 def problem(message: str) -> Problem:
@@ -160,5 +170,28 @@ def test_a_defect_while_the_store_takes_a_batch_in_loses_nothing_of_it(monkeypat
         await control.follow(batches(), lambda delta, batch: published.append(delta))
         assert translator.asked[1:] == [None], "the pass after it starts from everything, though its batch is empty"
         assert len(published) == 2
+
+    run(test())
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_what_is_missing_is_not_told_while_it_may_still_come(came: bool) -> None:
+    """The second batch brings it, or is empty."""
+
+    async def test() -> None:
+        raised: list[str] = []
+        control = Control(Translator(SERVED), ProblemBook(raised=lambda one: raised.append(one.code)))
+        seen: list[list[str]] = []
+
+        async def batches() -> AsyncIterator[Batch]:
+            yield Batch([ingress_of("web")])
+            seen.append(list(raised))
+            yield Batch([named("web")] if came else [])
+            seen.append(list(raised))
+
+        told = iter([False, True])
+        await control.follow(batches(), lambda delta, batch: None, tells=lambda batch: next(told))
+        assert "MissingService" not in seen[0]
+        assert ("MissingService" in seen[1]) is not came
 
     run(test())
