@@ -1,7 +1,8 @@
 """Asks the API server for its version every other second: it notices when the server goes, and when it is back.
 
 A watch whose server is away waits longer and longer, and one whose connection died without a word waits for its end;
-with this, both go on at once when the server is back.
+with this, both go on at once when the server is back. While it is away it is asked more often: a question may be lost
+with the server just back, and is given up only after `timeout`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ class Heartbeat:
         recovered: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         every: float = 2.0,
+        while_away: float = 0.5,
         timeout: float = 1.5,
     ) -> None:
         self._api = api
         self._recovered = recovered
         self._clock = clock
         self._every = every
+        self._while_away = while_away
         self._timeout = timeout
         self.reachable = True
         """The last answer came. True before the first one is due."""
@@ -43,7 +46,7 @@ class Heartbeat:
         """Ask until cancelled."""
         while True:
             self._note(await self._ask())
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self._every if self.reachable else self._while_away)
 
     async def _ask(self) -> str:
         """What is wrong, or nothing. Who refuses us is there."""

@@ -45,8 +45,14 @@ def beat(answers: Answers, seconds: float) -> tuple[Heartbeat, list[float]]:
 
 def test_the_first_answer_after_none_is_a_recovery() -> None:
     heartbeat, recovered = beat(Answers(None, AWAY, AWAY, None), 60.5)
-    assert recovered == [6.0]
-    assert (heartbeat.reachable, heartbeat.since, heartbeat.trouble) == (True, 6.0, "")
+    assert recovered == [3.0]
+    assert (heartbeat.reachable, heartbeat.since, heartbeat.trouble) == (True, 3.0, "")
+
+
+def test_while_the_server_is_away_it_asks_every_half_second() -> None:
+    answers = Answers(None, AWAY, AWAY, AWAY, None)
+    beat(answers, 6.0)
+    assert [moment for moment, _, _ in answers.asked] == [0.0, 2.0, 2.5, 3.0, 3.5, 5.5]
 
 
 def test_it_asks_every_other_second_for_what_needs_no_permission() -> None:
