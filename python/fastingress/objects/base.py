@@ -54,6 +54,10 @@ class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, 
     kind: ClassVar[str] = ""
     api_version: ClassVar[str] = ""
     namespaced: ClassVar[bool] = True
+    labels_read: ClassVar[frozenset[str]] = frozenset()
+    """Of the labels of a cluster's objects, which may be tens of thousands, only these are kept."""
+    annotations_read: ClassVar[bool] = True
+    """Whether the annotations of a cluster's objects are kept."""
 
     metadata: ObjectMeta = ObjectMeta()
     origin: Origin | None = field(default=None, name="$origin")

@@ -53,6 +53,7 @@ class Node(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw
     kind: ClassVar[str] = "Node"
     api_version: ClassVar[str] = "v1"
     namespaced: ClassVar[bool] = False
+    labels_read: ClassVar[frozenset[str]] = frozenset({ZONE_LABEL})
 
     status: NodeStatus = NodeStatus()
 

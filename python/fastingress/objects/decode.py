@@ -29,6 +29,8 @@ _IN_A_CLUSTER = (Namespace, Node, Pod)
 KINDS: dict[str, type[Object]] = {kind.kind: kind for kind in (*_IN_MANIFESTS, *_IN_A_CLUSTER)}
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {name: msgspec.json.Decoder(target) for name, target in KINDS.items()}
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_NONE: dict[str, str] = {}
+"""One for all objects that have none, since there are tens of thousands of them."""
 MOST_NAMED = 10
 """How many faults of one object a message lists, and how many of its unknown fields become warnings."""
 
@@ -128,17 +130,20 @@ def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:
     """Namespace, uid and creation time as an API server would fill them in."""
     meta = item.metadata
     namespace = (meta.namespace or "default") if item.namespaced else ""
-    annotations = meta.annotations
+    labels, annotations = meta.labels, meta.annotations
+    if origin is None:
+        labels = {key: value for key, value in labels.items() if key in item.labels_read} or _NONE
+        annotations = annotations if item.annotations_read else _NONE
     if LAST_APPLIED in annotations:
         annotations = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     created = meta.creation_timestamp
     filled = ObjectMeta(
         name=meta.name,
-        namespace=namespace,
+        namespace=sys.intern(namespace),
         uid=meta.uid or manifest_uid(item.kind, namespace, meta.name),
-        labels=meta.labels,
-        annotations=annotations,
-        creation_timestamp=canonical_timestamp(created) if created else None,
+        labels=labels,
+        annotations=annotations or _NONE,
+        creation_timestamp=sys.intern(canonical_timestamp(created)) if created else None,
         deletion_timestamp=meta.deletion_timestamp,
     )
     if meta.managed_fields and isinstance(item, Ingress):

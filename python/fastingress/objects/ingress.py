@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
-from fastingress.objects.base import Object
+from fastingress.objects.base import Object, fill
 from fastingress.objects.status import LoadBalancerStatus
 
 PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
@@ -54,6 +55,17 @@ class HTTPIngressRule(Struct, frozen=True, rename="camel", omit_defaults=True, g
     """The paths of one rule; there is at least one."""
 
     paths: tuple[HTTPIngressPath, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Backends that are equal are kept once, and so are the words that ten thousand Ingresses have in common."""
+        backends: dict[IngressBackend, IngressBackend] = {}
+        for path in self.paths:
+            fill(path, "path", sys.intern(path.path))
+            backend = backends.setdefault(path.backend, path.backend)
+            if backend is not path.backend:
+                fill(path, "backend", backend)
+            elif backend.service is not None:
+                fill(backend.service.port, "name", sys.intern(backend.service.port.name))
 
 
 class IngressRule(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):

@@ -107,6 +107,8 @@ class EndpointSlice(Object, frozen=True, rename="camel", omit_defaults=True, gc=
 
     kind: ClassVar[str] = "EndpointSlice"
     api_version: ClassVar[str] = "discovery.k8s.io/v1"
+    labels_read: ClassVar[frozenset[str]] = frozenset({SERVICE_NAME_LABEL})
+    annotations_read: ClassVar[bool] = False
 
     address_type: Literal["IPv4", "IPv6", "FQDN"]
     endpoints: tuple[Endpoint, ...] = ()
