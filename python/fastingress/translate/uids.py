@@ -6,13 +6,14 @@ An Ingress that is alone with its uid goes by it; those that share one go by uid
 from __future__ import annotations
 
 from fastingress.model import Key
+from fastingress.translate.members import Members
 
 
 class Uids:
     """Who has which uid."""
 
     def __init__(self) -> None:
-        self._holders: dict[str, set[Key]] = {}
+        self._holders: Members[str, Key] = Members()
         self._uid_of: dict[Key, str] = {}
 
     def claim(self, unit: Key, uid: str) -> set[Key]:
@@ -20,10 +21,10 @@ class Uids:
         if self._uid_of.get(unit) == uid:
             return set()
         affected = self.release(unit)
-        holders = self._holders.setdefault(uid, set())
+        holders = self._holders.of(uid)
         if len(holders) == 1:
             affected |= holders
-        holders.add(unit)
+        self._holders.add(uid, unit)
         self._uid_of[unit] = uid
         return affected
 
@@ -32,13 +33,11 @@ class Uids:
         uid = self._uid_of.pop(unit, None)
         if uid is None:
             return set()
-        holders = self._holders[uid]
-        holders.discard(unit)
-        if not holders:
-            del self._holders[uid]
+        self._holders.discard(uid, unit)
+        holders = self._holders.of(uid)
         return set(holders) if len(holders) == 1 else set()
 
     def suffix(self, unit: Key) -> str:
         """What stands behind `host/` in the keys of the unit's fragments."""
         uid = self._uid_of[unit]
-        return uid if len(self._holders[uid]) == 1 else f"{uid}~{unit[1]}"
+        return uid if len(self._holders.of(uid)) == 1 else f"{uid}~{unit[1]}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -16,9 +15,8 @@ from fastingress.model import Key
 from fastingress.problems import ObjectRef, Origin, Problem
 from fastingress.store import Dependency
 from fastingress.translate.findings import Finding
+from fastingress.translate.members import Members
 from fastingress.translate.state import State
-
-_K = TypeVar("_K")
 
 _SHARED = ("endpoints", "certificate", "class")
 _FETCHED = ("Secret", "ConfigMap")
@@ -47,7 +45,6 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
 
 
 _NO_UNIT = Unit()
-_NOBODY: frozenset[Key] = frozenset()
 
 
 class Units:
@@ -56,8 +53,8 @@ class Units:
     def __init__(self, state: State) -> None:
         self._state = state
         self._units: dict[Key, Unit] = {}
-        self._dependents: dict[Dependency, set[Key]] = {}
-        self._owners: dict[Key, set[Key]] = {}
+        self._dependents: Members[Dependency, Key] = Members()
+        self._owners: Members[Key, Key] = Members()
         self._touched: set[Key] = set()
         self._needs: dict[Dependency, bool] = {}
         self._turned: set[Key] = set()
@@ -72,7 +69,7 @@ class Units:
 
     def dependents(self, dependency: Dependency) -> AbstractSet[Key]:
         """The units that read it. Not to be kept."""
-        return self._dependents.get(dependency, _NOBODY)
+        return self._dependents.of(dependency)
 
     def last(self, key: Key) -> Unit:
         """What last came of a unit; an empty one if there was none."""
@@ -96,7 +93,7 @@ class Units:
 
     def owners_of(self, key: Key) -> list[ObjectRef]:
         """The Ingresses that lead to an entry, by namespace and name."""
-        owners: Iterable[Key] = self._owners.get(key, ())
+        owners: Iterable[Key] = self._owners.of(key)
         if key[0] not in _SHARED:
             owners = [name for name, unit in self._units.items() if key in unit.entries]
         refs = [self._units[owner].ref for owner in sorted(owners)]
@@ -145,18 +142,18 @@ class Units:
             if dependency.kind in _FETCHED:
                 self._needs.setdefault(dependency, dependency in self._dependents)
         for dependency in old.depends - new.depends:
-            _discard(self._dependents, dependency, key)
+            self._dependents.discard(dependency, key)
         for dependency in new.depends - old.depends:
-            self._dependents.setdefault(dependency, set()).add(key)
+            self._dependents.add(dependency, key)
         for shared in new.refers - old.refers:
-            self._owners.setdefault(shared, set()).add(key)
+            self._owners.add(shared, key)
         if old.findings or new.findings:
             self._touched.add(key)
         if old.ours != new.ours:
             self._turned.add(key)
         self._touch_shared(old, new)
         for shared in old.refers - new.refers:
-            _discard(self._owners, shared, key)
+            self._owners.discard(shared, key)
             if shared not in self._owners:
                 self.remove(shared)
         return [shared for shared in sorted(new.refers - old.refers) if shared not in self._units]
@@ -170,7 +167,7 @@ class Units:
 
     def _problems_of(self, key: Key) -> list[Problem]:
         unit = self._units.get(key, _NO_UNIT)
-        owners = sorted(self._owners.get(key, ())) if key[0] in _SHARED else [key]
+        owners = sorted(self._owners.of(key)) if key[0] in _SHARED else [key]
         problems: dict[Problem, None] = {}
         for owner in owners if unit.findings else ():
             of = self._units[owner]
@@ -189,17 +186,10 @@ class Units:
                 dependents.setdefault(dependency, set()).add(key)
             for shared in unit.refers:
                 owners.setdefault(shared, set()).add(key)
-        assert dependents == self._dependents, "dependents are out of step"
-        assert owners == self._owners, "owners are out of step"
+        assert dependents == self._dependents.as_sets(), "dependents are out of step"
+        assert owners == self._owners.as_sets(), "owners are out of step"
         assert {key for key in self._units if key[0] in _SHARED} == set(owners), "a shared unit is missing or left over"
         assert produced == set(self._state.entries()), "the state is not what the units produced"
-
-
-def _discard(index: dict[_K, set[Key]], at: _K, key: Key) -> None:
-    members = index[at]
-    members.discard(key)
-    if not members:
-        del index[at]
 
 
 def _text(key: Key) -> str:
