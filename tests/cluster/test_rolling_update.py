@@ -104,6 +104,21 @@ def test_a_rolling_update_of_pods_that_vanish_at_once(cluster: Space, controller
     assert any(len(seen) > 1 for seen in cluster.seen().values()), "none was in flight where a pod vanished"
 
 
+def test_a_rolling_update_that_leaves_no_pod_ready(cluster: Space, controller: Start) -> None:
+    """All end at the same time: they are asked as long as they serve, until a new one is ready."""
+    at_once = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%", "maxSurge": 0}}
+    slow = {**BUSY, "FAKE_READY_AFTER": "2s"}
+    pods, gateway = shop(cluster, controller, 3, **{**SERVE, "env": slow}, strategy=at_once)
+    with loaded(gateway) as load:
+        load.flows_on()
+        pods.roll(wait=False)
+        pods.until_ready(0)
+        load.flows_on()
+        pods.until_rolled_out()
+        load.flows_on()
+    check_nothing_was_noticed(cluster, gateway, load)
+
+
 @pytest.mark.parametrize("most", [3, 12])
 def test_scaling_pods_that_serve_through_their_grace_period(cluster: Space, controller: Start, most: int) -> None:
     pods, gateway = shop(cluster, controller, most, **SERVE)
