@@ -92,7 +92,7 @@ class ProblemBook:
                 del self._standing[identity]
         for problem in new:
             identity = _identity(problem)
-            if identity not in before and identity in self._standing:
+            if identity in self._standing and identity not in before and identity not in after:
                 before[identity] = problem
             after[identity] = problem
             self._standing[identity] += 1

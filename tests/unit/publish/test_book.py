@@ -56,6 +56,13 @@ def test_what_two_scopes_state_is_one_problem_until_neither_does() -> None:
     assert told.update(b=[]) == ["-x"]
 
 
+def test_what_two_scopes_begin_to_state_at_once_is_raised() -> None:
+    told = Told()
+    assert told.update(a=[problem("x")], b=[problem("x"), problem("y")]) == ["+x", "+y"]
+    assert told.update(b=[problem("y")], c=[problem("x")]) == []
+    assert told.update(a=[], c=[]) == ["-x"]
+
+
 def test_a_problem_that_moves_between_scopes_or_lines_is_neither_raised_nor_cleared() -> None:
     told = Told()
     told.update(a=[problem("x")])
