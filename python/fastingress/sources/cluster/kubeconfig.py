@@ -87,7 +87,7 @@ class Kubeconfig:
             parsed = yaml.safe_load(data)
         except (yaml.YAMLError, UnicodeError, ValueError, RecursionError) as error:
             raise CredentialsError(f"{self._origin}: {path}: this is not YAML{_place(error)}") from None
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("clusters", []), list):
+        if not isinstance(parsed, dict) or not isinstance(parsed.get("clusters") or [], list):
             raise CredentialsError(f"{self._origin}: {path}: this is no kubeconfig")
 
     def _open(self) -> Any:
