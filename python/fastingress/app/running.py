@@ -9,8 +9,6 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-import msgspec
-
 from fastingress import _core, collector, observe
 from fastingress.app.service import Service
 from fastingress.config import Config
@@ -54,7 +52,7 @@ async def _run(config: Config) -> int:
         stopping = asyncio.ensure_future(Signals(_core.watch_signals).first())
         if await _unless(stopping, service.start()):
             collector.resume()
-            _log.info("%s", await asyncio.to_thread(_ready_line, service))
+            _log.info("%s", _ready_line(service))
             await _unless(stopping, service.ended())
             await _wind_down(service, config, stopping.result())
     finally:
@@ -91,9 +89,8 @@ def _ready_line(service: Service) -> str:
     addresses = service.core.addresses()
     places = [f"{name} on {_place(host, port)}" for name, found in addresses.items() for host, port in found]
     ingresses = len(service.control.store.view().list("Ingress"))
-    routes = len(msgspec.json.decode(service.core.routes(), type=list[msgspec.Raw]))
-    problems = len(service.book)
-    return f"ready: {', '.join(places)}; Ingresses: {ingresses}, routes: {routes}, problems: {problems}"
+    rules, problems = service.rules(), len(service.book)
+    return f"ready: {', '.join(places)}; Ingresses: {ingresses}, rules: {rules}, problems: {problems}"
 
 
 def _place(host: str, port: int) -> str:

@@ -83,6 +83,18 @@ class Service:
         if self.cluster is not None:
             self.cluster.start()
 
+    def rules(self) -> int:
+        """How many paths the Ingresses have that are served here.
+
+        Asking the core for its routes would take a hundred times the memory of each for its JSON.
+        """
+        ours = [
+            ingress
+            for ingress in self.control.store.view().list("Ingress")
+            if self._translator.is_ours(ingress.metadata.namespace, ingress.metadata.name)
+        ]
+        return sum(len(rule.http.paths) for ingress in ours for rule in ingress.spec.rules if rule.http)
+
     async def resign(self) -> None:
         """Leave to other replicas what only one of them does, at once."""
         if self.cluster is not None:
@@ -128,13 +140,19 @@ class Service:
         return self._follow_cluster(self.cluster)
 
     async def _follow_cluster(self, cluster: ClusterSide) -> None:
+        # A table without its certificates is of no use to anyone, and compiling it takes the memory of a second one.
+        waiting: list[tuple[Delta, Batch]] = []
+
         def submit(delta: Delta, batch: Batch) -> None:
-            self._submit(delta, batch)
+            waiting.append((delta, batch))
             cluster.translated(delta)
 
         def taken(batch: ClusterBatch) -> None:
             cluster.taken(batch)
             if batch.settled:
+                for each in waiting:
+                    self._submit(*each)
+                waiting.clear()
                 self._taken(batch)
 
         self._tell_waiting(cluster)
