@@ -6,6 +6,7 @@ is no reason to come back here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from hashlib import blake2b
 
@@ -180,10 +181,16 @@ class _Work:
         upstream = self._reading.upstream
         if self._reading.closed or upstream == _DEFAULT_UPSTREAM:
             return ""
-        blob = encode(upstream)
-        key = blake2b(blob, digest_size=8).hexdigest()
+        key, blob = _keyed(upstream)
         self._upstreams[key] = blob
         return key
+
+
+@functools.lru_cache(maxsize=256)
+def _keyed(upstream: Upstream) -> tuple[str, bytes]:
+    """Of ten thousand Ingresses most have settings that another has as well."""
+    blob = encode(upstream)
+    return blake2b(blob, digest_size=8).hexdigest(), blob
 
 
 def _policy(reading: Reading, options: Options) -> Policy:

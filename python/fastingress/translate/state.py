@@ -11,7 +11,7 @@ from fastingress.model import Key
 
 
 class State:
-    """Entries by key, with the number of their producers."""
+    """Entries by key, with the number of their producers where it is not one."""
 
     def __init__(self) -> None:
         self._entries: dict[Key, bytes] = {}
@@ -21,16 +21,17 @@ class State:
     def replace(self, old: Mapping[Key, bytes], new: Mapping[Key, bytes]) -> None:
         """One producer now gives `new` where it gave `old`."""
         for key, blob in new.items():
-            if key not in old:
-                self._producers[key] = self._producers.get(key, 0) + 1
+            if key not in old and key in self._entries:
+                self._producers[key] = self._producers.get(key, 1) + 1
             self._set(key, blob)
         for key in old:
             if key in new:
                 continue
-            self._producers[key] -= 1
-            if not self._producers[key]:
-                del self._producers[key]
+            others = self._producers.pop(key, 1) - 1
+            if others == 0:
                 self._set(key, None)
+            elif others > 1:
+                self._producers[key] = others
 
     def take(self) -> tuple[dict[Key, bytes], set[Key]]:
         """Entries that differ, and keys that are gone, since the last call."""
