@@ -12,6 +12,7 @@ How a pod ends decides what can be promised, since requests go to it until word 
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -178,6 +179,36 @@ def test_pods_that_have_closed_before_word_of_it_comes(
     check_what_could_be_retried_was(cluster, gateway, load)
     assert len(load.failed("POST")) <= 6, told(gateway, load)
     assert any(each["tries"] > 1 for each in records(gateway, load)), "nobody asked a pod that had closed"
+
+
+@pytest.mark.parametrize("how", ["refused", "unreachable"])
+def test_the_first_requests_after_most_pods_have_gone(
+    cluster: Space, controller: Start, fault_proxy: FaultProxy, how: str
+) -> None:
+    """Nothing is known yet of which are gone; nor are there kept connections that would tell."""
+    cluster.ingress("web", Rule("shop", host=HOST))
+    pods = cluster.deploy("shop", replicas=12, **VANISH)
+    gateway = controller(access_log="json", through=fault_proxy)
+    before = pods.ready_addresses()
+    for watch in fault_proxy.watches(resource="endpointslices"):
+        watch.stall()
+    pods.scale(1)
+    gone = sorted(before - pods.ready_addresses())
+    assert len(gone) == 11
+    if how == "unreachable":
+        for address in gone:
+            forget_address(address)
+    # One after the other: of two at the same worker one meets many that have gone.
+    assert [gateway.get(host=HOST, method="POST", body=b"once").status for _ in range(3)] == [200] * 3
+    with loaded(gateway) as load:
+        load.flows_on()
+    assert load.failures == [], told(gateway, load)
+    assert max(each["tries"] for each in records(gateway, load)) > 3
+
+
+def forget_address(address: str) -> None:
+    """Takes an address away that no pod will have again: the network says that there is no way to it."""
+    subprocess.run(["ip", "route", "add", "unreachable", address, "table", "local"], check=True)
 
 
 def until_asked(gateway: Controller, pods: set[str]) -> None:

@@ -101,9 +101,11 @@ impl Failure {
         }
     }
 
-    /// True when nothing listened at the endpoint, which its machine says at once.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Failure::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    /// True when its machine or the network said that nothing is at the endpoint.
+    pub fn is_nobody_there(&self) -> bool {
+        use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        matches!(self, Failure::Connect(error)
+            if matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkUnreachable))
     }
 
     /// Whose doing it is.

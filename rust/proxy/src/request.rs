@@ -14,13 +14,13 @@ use crate::upstream::{Choice, Tried};
 use fastingress_http1::{Framing, Head, Version, hop, path, request as parse};
 use fastingress_route::{Route, schema};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of a request body that are kept in case it must be sent again.
 const REPLAY: usize = 64 * 1024;
 
-/// Endpoints that may refuse one request before each of them counts as a try: each takes a round trip.
-const MOST_REFUSALS: u8 = 100;
+/// How long endpoints that have gone are found out about before each of them counts as a try.
+const FIND_OUT: Duration = Duration::from_secs(1);
 
 /// One request under way.
 pub struct Request<'c> {
@@ -180,6 +180,7 @@ impl<'c> Request<'c> {
         let mut tried = Tried::default();
         let mut last = Failure::NoEndpoints;
         let mut tries_left = found.settings.tries.max(1);
+        let begun = Instant::now();
         while let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) {
             let was_aside = worker.upstreams.is_aside(&choice);
             tried.add(&choice);
@@ -190,9 +191,9 @@ impl<'c> Request<'c> {
                 Err(failure) if self.may_try_again(&failure, repeatable) => failure,
                 Err(failure) => return Err(failure),
             };
-            // An endpoint that refuses and was thought to be well has just gone. That is found out at no cost to it or
-            // to the others, and once only: it is aside now. So any number may go at the same time.
-            if last.is_refusal() && !was_aside && self.record.tries < MOST_REFUSALS {
+            // One that was thought to be well has just gone. That is found out at no cost to it or to the others, and
+            // once only: it is aside now. So any number may go at the same time.
+            if last.is_nobody_there() && !was_aside && begun.elapsed() < FIND_OUT {
                 continue;
             }
             tries_left = tries_left.saturating_sub(1);
