@@ -17,6 +17,10 @@ from fastingress.problems import ObjectRef, Origin
 SelfObject = TypeVar("SelfObject", bound="Object")
 
 
+SETTINGS = ("fastingress.io/", "nginx.ingress.kubernetes.io/")
+"""How annotations begin that are settings of a gateway."""
+
+
 class ObjectKey(NamedTuple):
     """Names an object among all objects. The namespace is empty for kinds that are cluster-scoped."""
 
@@ -56,8 +60,8 @@ class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, 
     namespaced: ClassVar[bool] = True
     labels_read: ClassVar[frozenset[str]] = frozenset()
     """Of the labels of a cluster's objects, which may be tens of thousands, only these are kept."""
-    annotations_read: ClassVar[bool] = True
-    """Whether the annotations of a cluster's objects are kept."""
+    annotations_read: ClassVar[tuple[str, ...]] = ()
+    """How the annotations begin that are kept, likewise."""
 
     metadata: ObjectMeta = ObjectMeta()
     origin: Origin | None = field(default=None, name="$origin")

@@ -14,7 +14,6 @@ class Secret(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, 
 
     kind: ClassVar[str] = "Secret"
     api_version: ClassVar[str] = "v1"
-    annotations_read: ClassVar[bool] = False
 
     type: str = "Opaque"
     data: dict[str, bytes] = field(default_factory=dict)

@@ -133,8 +133,8 @@ def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:
     labels, annotations = meta.labels, meta.annotations
     if origin is None:
         labels = {key: value for key, value in labels.items() if key in item.labels_read} or _NONE
-        annotations = annotations if item.annotations_read else _NONE
-    if LAST_APPLIED in annotations:
+        annotations = _read(annotations, item.annotations_read)
+    elif LAST_APPLIED in annotations:
         annotations = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     created = meta.creation_timestamp
     filled = ObjectMeta(
@@ -151,6 +151,11 @@ def _with_defaults(item: Object, origin: Origin | None, place: str) -> Object:
     if origin is not None and not place:
         place = f"{origin.path}#{origin.index:06}"
     return msgspec.structs.replace(item, metadata=filled, origin=origin, place=place)
+
+
+def _read(annotations: dict[str, str], prefixes: tuple[str, ...]) -> dict[str, str]:
+    """Those that are read, their values kept once: other tools annotate at length, and again and again."""
+    return {key: sys.intern(value) for key, value in annotations.items() if key.startswith(prefixes)}
 
 
 def _status_managers(owners: tuple[ManagedFields, ...]) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
-from fastingress.objects.base import Object, fill
+from fastingress.objects.base import SETTINGS, Object, fill
 from fastingress.objects.status import LoadBalancerStatus
 
 PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
+LEGACY_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION = "ingressclass.kubernetes.io/is-default-class"
 
 
@@ -101,6 +102,7 @@ class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
     """Rules that lead requests to Services."""
 
     kind: ClassVar[str] = "Ingress"
+    annotations_read: ClassVar[tuple[str, ...]] = (*SETTINGS, LEGACY_CLASS_ANNOTATION)
     api_version: ClassVar[str] = "networking.k8s.io/v1"
 
     spec: IngressSpec = IngressSpec()
@@ -135,6 +137,7 @@ class IngressClass(Object, frozen=True, rename="camel", omit_defaults=True, gc=F
     """A class that Ingresses can name."""
 
     kind: ClassVar[str] = "IngressClass"
+    annotations_read: ClassVar[tuple[str, ...]] = (DEFAULT_CLASS_ANNOTATION,)
     api_version: ClassVar[str] = "networking.k8s.io/v1"
     namespaced: ClassVar[bool] = False
 

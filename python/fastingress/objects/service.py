@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
-from fastingress.objects.base import Object, fill
+from fastingress.objects.base import SETTINGS, Object, fill
 from fastingress.objects.status import LoadBalancerStatus
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
@@ -51,6 +51,7 @@ class Service(Object, frozen=True, rename="camel", omit_defaults=True, gc=False,
 
     kind: ClassVar[str] = "Service"
     api_version: ClassVar[str] = "v1"
+    annotations_read: ClassVar[tuple[str, ...]] = SETTINGS
 
     spec: ServiceSpec = ServiceSpec()
     status: ServiceStatus = ServiceStatus()
@@ -108,7 +109,6 @@ class EndpointSlice(Object, frozen=True, rename="camel", omit_defaults=True, gc=
     kind: ClassVar[str] = "EndpointSlice"
     api_version: ClassVar[str] = "discovery.k8s.io/v1"
     labels_read: ClassVar[frozenset[str]] = frozenset({SERVICE_NAME_LABEL})
-    annotations_read: ClassVar[bool] = False
 
     address_type: Literal["IPv4", "IPv6", "FQDN"]
     endpoints: tuple[Endpoint, ...] = ()

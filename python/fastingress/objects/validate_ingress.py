@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fastingress.objects import syntax
 from fastingress.objects.ingress import (
+    LEGACY_CLASS_ANNOTATION,
     Ingress,
     IngressBackend,
     IngressClass,
@@ -13,8 +14,6 @@ from fastingress.objects.ingress import (
     IngressServiceBackend,
     IngressTLS,
 )
-
-LEGACY_CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 
 def ingress_faults(ingress: Ingress) -> Iterator[str]:

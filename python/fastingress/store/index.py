@@ -11,7 +11,8 @@ class Index:
     def __init__(self) -> None:
         self._kinds: dict[str, dict[tuple[str, str], Object]] = {}
         self._sorted: dict[str, list[Object]] = {}
-        self._slices: dict[tuple[str, str], dict[str, EndpointSlice]] = {}
+        self._slices: dict[tuple[str, str], tuple[EndpointSlice, ...]] = {}
+        """By Service, in the order of their names."""
 
     def find(self, kind: str, namespace: str, name: str) -> Object | None:
         """The object of that key."""
@@ -28,8 +29,7 @@ class Index:
 
     def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
         """A fresh list, by name."""
-        slices = self._slices.get((namespace, service))
-        return [] if slices is None else [slices[name] for name in sorted(slices)]
+        return list(self._slices.get((namespace, service), ()))
 
     def put(self, new: Object) -> Object | None:
         """Takes an object in, and answers the one it replaces."""
@@ -41,7 +41,8 @@ class Index:
         if isinstance(old, EndpointSlice):
             self._drop_slice(old)
         if isinstance(new, EndpointSlice) and new.service_name:
-            self._slices.setdefault((meta.namespace, new.service_name), {})[meta.name] = new
+            service = (meta.namespace, new.service_name)
+            self._slices[service] = tuple(sorted((*self._slices.get(service, ()), new), key=_name))
         return old
 
     def remove(self, key: ObjectKey) -> Object | None:
@@ -56,20 +57,17 @@ class Index:
 
     def _drop_slice(self, old: EndpointSlice) -> None:
         service = (old.metadata.namespace, old.service_name)
-        slices = self._slices.get(service)
-        if slices is None:
-            return
-        slices.pop(old.metadata.name, None)
-        if not slices:
-            del self._slices[service]
+        left = tuple(item for item in self._slices.pop(service, ()) if item.metadata.name != old.metadata.name)
+        if left:
+            self._slices[service] = left
 
     def check_invariants(self) -> None:
         """Raises AssertionError if the parts of the index disagree. For tests."""
         slices = self._kinds.get("EndpointSlice", {})
         filed = {
-            (namespace, name): (service, item)
+            (namespace, item.metadata.name): (service, item)
             for (namespace, service), members in self._slices.items()
-            for name, item in members.items()
+            for item in members
         }
         expected = {
             key: (item.service_name, item)
@@ -81,3 +79,7 @@ class Index:
         for kind, ordered in self._sorted.items():
             objects = self._kinds.get(kind, {})
             assert ordered == [objects[key] for key in sorted(objects)], f"the order of {kind} is stale"
+
+
+def _name(item: EndpointSlice) -> str:
+    return item.metadata.name

@@ -181,7 +181,7 @@ class Translator:
         return Unit(
             entries=entries,
             refers=result.refers,
-            depends=view.dependencies,
+            depends=tuple(view.dependencies),
             findings=result.findings,
             ref=ingress.ref,
             ours=result.ours,
@@ -191,20 +191,20 @@ class Translator:
     def _endpoints(self, view: RecordingView, key: Key) -> Unit:
         self._counts.endpoint_sets += 1
         value, findings = translate_endpoints(view, key[1], self._options)
-        return Unit(entries={key: encode(value)}, depends=view.dependencies, findings=tuple(findings))
+        return Unit(entries={key: encode(value)}, depends=tuple(view.dependencies), findings=tuple(findings))
 
     def _certificate(self, view: RecordingView, key: Key) -> Unit:
         self._counts.certificates += 1
         namespace, _, name = key[1].partition("/")
         value, findings = translate_certificate(view, namespace, name)
         entries = {} if value is None else {key: encode(value)}
-        return Unit(entries=entries, depends=view.dependencies, findings=tuple(findings))
+        return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
 
     def _class(self, view: RecordingView, key: Key) -> Unit:
         self._counts.settings += 1
         value, findings = translate_parameters(view, key[1], self._options)
         entries: dict[Key, bytes] = {("settings", class_scope(key[1])): encode(value)}
-        return Unit(entries=entries, refers=_targets(value), depends=view.dependencies, findings=tuple(findings))
+        return Unit(entries=entries, refers=_targets(value), depends=tuple(view.dependencies), findings=tuple(findings))
 
     def _settings(self, view: RecordingView) -> Unit:
         self._counts.settings += 1
@@ -213,7 +213,7 @@ class Translator:
         return Unit(
             entries={_SETTINGS: encode(value)},
             refers=_targets(value),
-            depends=view.dependencies,
+            depends=tuple(view.dependencies),
             findings=tuple(findings),
         )
 

@@ -30,8 +30,8 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     """The entries of the desired state that it produced."""
     refers: frozenset[Key] = frozenset()
     """The shared units that exist for it, among others."""
-    depends: frozenset[Dependency] = frozenset()
-    """What it read."""
+    depends: tuple[Dependency, ...] = ()
+    """What it read, each once."""
     findings: tuple[Finding, ...] = ()
     ref: ObjectRef | None = None
     """The Ingress it is the unit of."""
@@ -39,9 +39,9 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     """It is the unit of an Ingress that is served here."""
     origin: Origin | None = None
 
-    def failed(self, finding: Finding, depends: frozenset[Dependency]) -> Unit:
+    def failed(self, finding: Finding, depends: Iterable[Dependency]) -> Unit:
         """The same outcome, kept although redoing it failed."""
-        return msgspec.structs.replace(self, findings=(finding,), depends=self.depends | depends)
+        return msgspec.structs.replace(self, findings=(finding,), depends=tuple({*self.depends, *depends}))
 
 
 _NO_UNIT = Unit()
@@ -138,12 +138,13 @@ class Units:
 
     def _swap(self, key: Key, old: Unit, new: Unit) -> list[Key]:
         self._state.replace(old.entries, new.entries)
-        for dependency in old.depends ^ new.depends:
+        before, after = set(old.depends), set(new.depends)
+        for dependency in before ^ after:
             if dependency.kind in _FETCHED:
                 self._needs.setdefault(dependency, dependency in self._dependents)
-        for dependency in old.depends - new.depends:
+        for dependency in before - after:
             self._dependents.discard(dependency, key)
-        for dependency in new.depends - old.depends:
+        for dependency in after - before:
             self._dependents.add(dependency, key)
         for shared in new.refers - old.refers:
             self._owners.add(shared, key)
