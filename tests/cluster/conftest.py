@@ -19,6 +19,7 @@ from tests.cluster.support.control_plane import ControlPlane
 from tests.cluster.support.controller import Controller, Controllers
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space, space
+from tests.support import helm as program
 
 REQUIRED = os.environ.get("FASTINGRESS_REQUIRE_CLUSTER", "") not in ("", "0")
 _FOLDER = Path(__file__).parent
@@ -27,15 +28,22 @@ _skipped: list[str] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips the whole folder where there can be no control plane, or refuses to run where one is required."""
+    """Skips the whole folder where there can be no control plane, and what uses the fixture `helm` where that is not;
+    or refuses to run where both are required."""
     ours = [item for item in items if item.path.is_relative_to(_FOLDER)]
-    reason = control_plane.missing() if ours else ""
+    _skip_without(control_plane.missing, ours, "CLUSTER TESTS")
+    charts = [item for item in ours if "helm" in getattr(item, "fixturenames", ())]
+    _skip_without(program.missing, charts, "CLUSTER TESTS OF THE CHART")
+
+
+def _skip_without(missing: Callable[[], str], items: list[pytest.Item], what: str) -> None:
+    reason = missing() if items else ""
     if not reason:
         return
     if REQUIRED:
         raise pytest.UsageError(f"FASTINGRESS_REQUIRE_CLUSTER is set, and there is {reason}")
-    _skipped.append(f"CLUSTER TESTS SKIPPED, {len(ours)} of them: {reason}")
-    for item in ours:
+    _skipped.append(f"{what} SKIPPED, {len(items)} of them: {reason}")
+    for item in items:
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -68,6 +76,11 @@ def control_plane_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contr
         stack.callback(shutil.rmtree, state / "etcd", ignore_errors=True)
         stack.callback(control_plane.end, state)
         yield control_plane.start(state, f"fastingress-{os.getpid()}")
+
+
+@pytest.fixture
+def helm() -> None:
+    """For tests that run it; `tests.support.helm` does."""
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from tests.support import helm
 from tests.support.eventually import eventually
 from tests.support.manifests import Manifest
 
-NEEDS_HELM = pytest.mark.skipif(bool(helm.missing()), reason=helm.missing())
+NEEDS_HELM = pytest.mark.usefixtures("helm")
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 
 

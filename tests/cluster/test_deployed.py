@@ -13,13 +13,14 @@ import pytest
 
 from tests.cluster.support.account import Account, write_kubeconfig
 from tests.cluster.support.controller import Controller
+from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space
 from tests.support import helm
 from tests.support.certificates import Authority
 from tests.support.eventually import eventually
 from tests.support.manifests import Manifest, Rule
 
-pytestmark = pytest.mark.skipif(bool(helm.missing()), reason=helm.missing())
+pytestmark = pytest.mark.usefixtures("helm")
 
 POD_ADDRESS = "10.244.254.1"
 """Of the range that is local here, and no pod's."""
@@ -40,22 +41,31 @@ VALUES: dict[str, Callable[[Space], dict[str, Any]]] = {
 
 
 @contextmanager
-def deployed(space: Space, values: dict[str, Any], folder: Path) -> Iterator[Controller]:
-    """What the chart renders for the class and the namespace of the test, and the process that a pod would run."""
+def deployed(space: Space, values: dict[str, Any], folder: Path, proxy: FaultProxy) -> Iterator[Controller]:
+    """What the chart renders for the class and the namespace of the test, and the process that a pod would run.
+
+    The proxy, which is between it and the API server, tells in the end whether any call was denied, until it has ended.
+    """
     own = {"ingressClass": {"name": space.class_name, "controller": space.controller_class, "create": False}}
     objects = helm.rendered({**own, **values}, release=space.namespace, namespace=space.namespace)
     named = {each["metadata"]["name"] for each in helm.of_kind(objects, "ServiceAccount")}
     (account,) = (Account(space, name) for name in named)
     space.apply(*(each for each in objects if each["kind"] not in {"Deployment", "ServiceAccount"}))
     space.apply(given_back(helm.arguments_of(objects), space.namespace))
-    config = write_kubeconfig(folder / "kubeconfig", space.plane.address, space.plane.ca, {"token": account.token()})
+    config = write_kubeconfig(folder / "kubeconfig", proxy.address, space.plane.ca, {"token": account.token()})
     given = [argument.replace("$(POD_IP)", POD_ADDRESS) for argument in helm.arguments_of(objects)]
     ports = [f"--{name}-port=0" for name in ("http", "https", "admin")]
-    command = [sys.executable, "-m", "fastingress", *given, *ports, f"--kubeconfig={config}"]
+    last = [*ports, "--shutdown-delay=0s", f"--kubeconfig={config}"]
+    command = [sys.executable, "-m", "fastingress", *given, *last]
     identity = {"POD_NAME": "fastingress-0", "POD_NAMESPACE": space.namespace, "NODE_NAME": "node-a"}
     controller = Controller(command, {**os.environ, **identity})
     try:
         yield controller
+        assert controller.stop() == 0
+        assert "cannot " not in controller.log
+        assert proxy.count(verb="watch", resource="ingresses", status=200) > 0, "it is asked by way of the proxy"
+        assert proxy.calls(status=403) == []
+        assert proxy.calls(status=401) == []
     finally:
         controller.close()
 
@@ -70,12 +80,12 @@ def given_back(arguments: list[str], namespace: str) -> Manifest:
 
 @pytest.mark.parametrize("case", VALUES)
 def test_it_serves_and_publishes_and_is_denied_nothing(
-    cluster: Space, authority: Authority, tmp_path: Path, case: str
+    cluster: Space, fault_proxy: FaultProxy, authority: Authority, tmp_path: Path, case: str
 ) -> None:
     cluster.deploy("shop")
     cluster.apply(authority.issue("shop.example").secret("shop-tls"))
     cluster.ingress("web", Rule("shop", host="shop.example"), tls={"shop-tls": ["shop.example"]})
-    with deployed(cluster, VALUES[case](cluster), tmp_path) as controller:
+    with deployed(cluster, VALUES[case](cluster), tmp_path, fault_proxy) as controller:
         answer = controller.get_tls(authority.trusting(), host="shop.example")
         assert answer.json()["service"] == "shop"
         services = cluster.api.list("Service", cluster.namespace)
@@ -87,16 +97,17 @@ def test_it_serves_and_publishes_and_is_denied_nothing(
         cluster.ingress("broken", Rule("nowhere", host="broken.example"))
         eventually(lambda: cluster.events("broken"))
         assert [each for each in controller.problems() if each["code"] == "AccessDenied"] == []
-        assert "cannot " not in controller.log
 
 
-def test_beside_another_controller_it_serves_the_same_and_may_write_nothing(cluster: Space, tmp_path: Path) -> None:
+def test_beside_another_controller_it_serves_the_same_and_may_write_nothing(
+    cluster: Space, fault_proxy: FaultProxy, tmp_path: Path
+) -> None:
     cluster.deploy("shop")
     cluster.ingress("web", Rule("shop", host="shop.example"))
     cluster.ingress("broken", Rule("nowhere", host="broken.example"))
     theirs = {"loadBalancer": {"ingress": [{"ip": BALANCER}]}}
     cluster.patch("Ingress", "web", {"status": theirs}, subresource="status")
-    with deployed(cluster, {"status": {"update": False}, "events": False}, tmp_path) as controller:
+    with deployed(cluster, {"status": {"update": False}, "events": False}, tmp_path, fault_proxy) as controller:
         assert controller.service_at(host="shop.example") == "shop"
         assert controller.problem("MissingService")
         # Nothing but reading is granted, so what it wrote it would have been denied.
