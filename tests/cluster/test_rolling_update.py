@@ -8,13 +8,15 @@ How a pod ends decides what can be promised, since requests go to it until word 
   since nobody can tell whether it ran.
 - It vanishes at once: so do POSTs that were in flight there. A GET would fail too if a part of its answer had been
   passed on.
+- It vanishes with its node: the same, after the timeouts, and for POSTs on connections that were kept to it.
 """
 
 from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -206,9 +208,45 @@ def test_the_first_requests_after_most_pods_have_gone(
     assert max(each["tries"] for each in records(gateway, load)) > 3
 
 
+def test_a_pod_whose_node_vanishes_without_a_word(cluster: Space, controller: Start, fault_proxy: FaultProxy) -> None:
+    """Nothing answers for it any more; a GET waits in vain once, and a POST is not sent again."""
+    pods = cluster.deploy("shop", replicas=3, env=BUSY)
+    cluster.ingress("web", Rule("shop", host=HOST))
+    gateway = controller(access_log="json", through=fault_proxy, connect_timeout="1s", read_timeout="2s")
+    for watch in fault_proxy.watches(resource="endpointslices"):
+        watch.stall()
+    with loaded(gateway) as load:
+        load.flows_on()
+        with swallowed(min(pods.ready_addresses())):
+            load.flows_on(2000)
+    assert load.failed("GET") == [], told(gateway, load)
+    assert set(reasons(gateway, load)) <= {"upstream_read_timeout"}, told(gateway, load)
+    assert run_twice(cluster.seen()) == {}
+    assert any(each["tries"] > 1 for each in records(gateway, load)), "nobody asked the pod that is not there"
+
+
 def forget_address(address: str) -> None:
     """Takes an address away that no pod will have again: the network says that there is no way to it."""
-    subprocess.run(["ip", "route", "add", "unreachable", address, "table", "local"], check=True)
+    ip(f"route add unreachable {address} table local")
+
+
+@contextmanager
+def swallowed(address: str) -> Iterator[None]:
+    """What is sent to the address goes down a cable at whose end nobody is."""
+    ip("link add tests-void type veth peer name tests-void-end")
+    try:
+        for end in ("tests-void", "tests-void-end"):
+            ip(f"link set {end} up")
+        ip("address add 198.18.0.1/30 dev tests-void")
+        ip(f"neighbour add {address} lladdr 02:00:00:00:00:01 dev tests-void")
+        ip(f"route add {address} dev tests-void table local")
+        yield
+    finally:
+        ip("link delete tests-void")
+
+
+def ip(words: str) -> None:
+    subprocess.run(["ip", *words.split()], check=True)
 
 
 def until_asked(gateway: Controller, pods: set[str]) -> None:
