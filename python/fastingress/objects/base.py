@@ -6,7 +6,8 @@ out of the garbage collector's way, and lists are tuples for the same reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec import Struct, field
 from fastingress.problems import ObjectRef, Origin
 
 SelfObject = TypeVar("SelfObject", bound="Object")
+Shared = TypeVar("Shared", bound=Hashable)
 
 
 SETTINGS = ("fastingress.io/", "nginx.ingress.kubernetes.io/")
@@ -109,6 +111,12 @@ class Object(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False, 
 def fill(target: Struct, name: str, value: Any) -> None:
     """Sets a field of a frozen struct from its own `__post_init__`, before anyone else can have seen it."""
     _set(target, name, value)
+
+
+@functools.lru_cache(maxsize=4096)
+def shared(value: Shared) -> Shared:
+    """An equal value that was seen before, if it was of late: tens of thousands of objects have the same few ports."""
+    return value
 
 
 _set: Callable[[Struct, str, Any], None] = msgspec.structs.force_setattr

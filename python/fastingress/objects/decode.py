@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from fastingress.objects.base import ManagedFields, Object, ObjectMeta
+from fastingress.objects.base import ManagedFields, Object, ObjectMeta, shared
 from fastingress.objects.cluster import Namespace, Node, Pod
 from fastingress.objects.config import ConfigMap, Secret
 from fastingress.objects.conversion import FieldError, convert
@@ -159,8 +159,9 @@ def _read(annotations: dict[str, str], prefixes: tuple[str, ...]) -> dict[str, s
 
 
 def _status_managers(owners: tuple[ManagedFields, ...]) -> tuple[str, ...]:
-    """Of ten thousand Ingresses the managers are a few, so each name is kept once."""
-    return tuple(sorted({sys.intern(owner.manager) for owner in owners if owner.subresource == "status"}))
+    """Of ten thousand Ingresses the managers are a few."""
+    managers: tuple[str, ...] = shared(tuple(sorted({one.manager for one in owners if one.subresource == "status"})))
+    return managers
 
 
 def manifest_uid(kind: str, namespace: str, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
-from fastingress.objects.base import SETTINGS, Object, fill
+from fastingress.objects.base import SETTINGS, Object, fill, shared
 from fastingress.objects.status import LoadBalancerStatus
 
 PathType = Literal["Exact", "Prefix", "ImplementationSpecific"]
@@ -96,6 +96,9 @@ class IngressStatus(Struct, frozen=True, rename="camel", omit_defaults=True, gc=
     """What a controller said of an Ingress."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+
+    def __post_init__(self) -> None:
+        fill(self, "load_balancer", shared(self.load_balancer))
 
 
 class Ingress(Object, frozen=True, rename="camel", omit_defaults=True, gc=False, kw_only=True):

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct, field
 
-from fastingress.objects.base import SETTINGS, Object, fill
+from fastingress.objects.base import SETTINGS, Object, fill, shared
 from fastingress.objects.status import LoadBalancerStatus
 
 Protocol = Literal["TCP", "UDP", "SCTP"]
@@ -38,6 +38,9 @@ class ServiceSpec(Struct, frozen=True, rename="camel", omit_defaults=True, gc=Fa
     external_name: str = ""
     external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
     publish_not_ready_addresses: bool = False
+
+    def __post_init__(self) -> None:
+        fill(self, "ports", shared(self.ports))
 
 
 class ServiceStatus(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
@@ -93,6 +96,9 @@ class Endpoint(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False
     conditions: EndpointConditions = EndpointConditions()
     hints: EndpointHints | None = None
 
+    def __post_init__(self) -> None:
+        fill(self, "conditions", shared(self.conditions))
+
 
 class EndpointPort(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """A port of endpoints; its name is that of the Service's port. No number means all ports."""
@@ -113,6 +119,9 @@ class EndpointSlice(Object, frozen=True, rename="camel", omit_defaults=True, gc=
     address_type: Literal["IPv4", "IPv6", "FQDN"]
     endpoints: tuple[Endpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
+
+    def __post_init__(self) -> None:
+        fill(self, "ports", shared(self.ports))
 
     @property
     def service_name(self) -> str:
