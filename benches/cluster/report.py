@@ -120,6 +120,7 @@ def _stream(kind: str, found: Streamed) -> list[Row]:
         Row(f"{name}: processor", bound, f"{found.cores:.2f} cores", kept),
         Row("all changes live", "0 stale", after, found.stale == 0),
         Row("99 of 100 change sets live within, by the controller's metric", "", _bucket(found.propagation_p99), None),
+        Row("memory after it", "250 MiB", f"{found.memory_bytes / _MIB:.0f} MiB", found.memory_bytes < STEADY),
     ]
 
 

@@ -43,6 +43,8 @@ class Streamed:
     """Services that do not answer by their last change then."""
     propagation_p99: float
     """The bound of the bucket that 99 of 100 change sets fall below, by the controller's own metric."""
+    memory_bytes: int
+    """Resident, after all that."""
 
 
 def real(access: Access, plan: Plan, controller: Controller, rate: float, seconds: float) -> Streamed:
@@ -76,7 +78,8 @@ def _streamed(
         after = _until_live(client, plan, *list(last.items())[-1]) - ended
         stale = [index for index, step in last.items() if not _is_live(client, plan, index, step)]
     time.sleep(_SHOWN_WITHIN)
-    return Streamed(count, ended - began, cores, after, len(stale), _p99(before, _buckets(controller)))
+    late, (resident, _) = _p99(before, _buckets(controller)), controller.memory()
+    return Streamed(count, ended - began, cores, after, len(stale), late, resident)
 
 
 def _until_live(client: RawClient, plan: Plan, index: int, step: int) -> float:
