@@ -43,14 +43,15 @@ class Account:
         self.name = name
         space.apply(objects.service_account(name))
 
-    def token(self, *, seconds: int = 3600) -> str:
-        """A new token. The API server makes none that lasts less than ten minutes."""
+    def token(self, *, seconds: int = 3600, bound_to: Manifest | None = None) -> str:
+        """A new token. The API server makes none that lasts less than ten minutes, but one that is bound to a Secret or
+        a Pod ends with that, ten seconds later at most."""
         path = f"/api/v1/namespaces/{self.space.namespace}/serviceaccounts/{self.name}/token"
-        body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"expirationSeconds": seconds},
-        }
+        spec: dict[str, Any] = {"expirationSeconds": seconds}
+        if bound_to is not None:
+            names = {key: bound_to["metadata"][key] for key in ("name", "uid")}
+            spec["boundObjectRef"] = {"apiVersion": "v1", "kind": bound_to["kind"], **names}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         made: str = self.space.api.call("POST", path, body=body)["status"]["token"]
         return made
 

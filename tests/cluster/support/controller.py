@@ -97,6 +97,16 @@ class Controllers:
         command, surroundings = self.command(
             account=account, token=token, through=through, environment=environment, **options
         )
+        return self.run(command, surroundings, places=places)
+
+    def run(
+        self,
+        command: list[str],
+        surroundings: dict[str, str],
+        *,
+        places: tuple[Address, Address, Address] | None = None,
+    ) -> Controller:
+        """Runs one in a way of the test's own; waits for readiness, unless `places` says where it will be."""
         made = Controller(command, surroundings, places=places)
         self._stack.callback(made.close)
         self.running.append(made)

@@ -73,8 +73,7 @@ class FaultProxy:
         self._base = URL(f"https://{upstream[0]}:{upstream[1]}")
         self._trust = ssl.create_default_context(cafile=ca)
         self._identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        with TemporaryDirectory() as folder:
-            self._identity.load_cert_chain(sign_leaf(Path(folder), ca, ca_key))
+        self.show_certificate_of(ca, ca_key)
         self._calls: list[Call] = []
         self._faults: list[Fault] = []
         self._watches: list[Watch] = []
@@ -130,6 +129,11 @@ class FaultProxy:
             self._faults = [each for each in self._faults if each is not fault]
 
         self._thread.do(without)
+
+    def show_certificate_of(self, ca: Path, ca_key: Path) -> None:
+        """New connections are shown a certificate of this CA; open ones stay as they are."""
+        with TemporaryDirectory() as folder:
+            self._identity.load_cert_chain(sign_leaf(Path(folder), ca, ca_key))
 
     def break_connections(self) -> None:
         """A RST on every open connection, whatever is under way on it."""
