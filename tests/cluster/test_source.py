@@ -19,6 +19,8 @@ from tests.cluster.support.watching import Watching
 from tests.support.eventually import eventually
 from tests.support.manifests import Rule
 
+SOON = 12.0
+"""Seconds that a test waits for a change: a watch that is dead without a word is noticed after 10 at most."""
 KINDS = ("ingresses", "services", "endpointslices", "namespaces", "ingressclasses", "secrets")
 
 
@@ -41,9 +43,9 @@ def watching(source: Watching, fault_proxy: FaultProxy) -> Iterator[Watching]:
 def sees_changes(cluster: Space, watching: Watching) -> None:
     """An Ingress that comes and one that goes."""
     cluster.ingress("new", Rule("shop", host="new.example"))
-    eventually(lambda: watching.has("Ingress", cluster.namespace, "new"), deadline=40)
+    eventually(lambda: watching.has("Ingress", cluster.namespace, "new"), deadline=SOON)
     cluster.delete("Ingress", "new")
-    eventually(lambda: not watching.has("Ingress", cluster.namespace, "new"), deadline=40)
+    eventually(lambda: not watching.has("Ingress", cluster.namespace, "new"), deadline=SOON)
 
 
 @pytest.mark.parametrize("happens", [Watch.reset, Watch.finish, Watch.cut, Watch.stall])

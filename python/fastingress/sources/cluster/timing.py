@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Timing:
     """Seconds."""
 
-    watch: float = 15.0
-    """For one watch, at most: so often a connection that is dead without a word is found out, even if it alone is."""
-    slack: float = 4.0
+    watch: float = 8.0
+    """For one watch, at most: so often a connection that is dead without a word is found out, even if it alone is. Each
+    costs one request in about seven seconds."""
+    slack: float = 2.0
     """How much longer than the watch its silence may last."""
     list: float = 120.0
     """For a list that comes as a stream."""
