@@ -5,23 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from fastingress.objects import Object, ObjectKey
 from fastingress.sources.cluster.credentials import connect
 from fastingress.sources.cluster.source import ClusterOptions, ClusterSource, Counters
-from fastingress.store import Upsert
+from fastingress.store import Dependency, Upsert
 from tests.support.eventually import eventually
 from tests.support.loop_thread import LoopThread
 
+T = TypeVar("T")
+
 
 class Watching:
-    """A `ClusterSource` from `__enter__`, which waits until it has settled, to `__exit__`. It needs no Secret."""
+    """A `ClusterSource` from `__enter__`, which waits until it has settled, to `__exit__`.
 
-    def __init__(self, kubeconfig: Path, options: ClusterOptions) -> None:
+    It needs no Secret but those in `needed`, and those that it is told of later.
+    """
+
+    def __init__(self, kubeconfig: Path, options: ClusterOptions, needed: Iterable[Dependency] = ()) -> None:
         self.objects: dict[ObjectKey, Object] = {}
         self._kubeconfig = kubeconfig
         self._options = options
+        self._needed = tuple(needed)
         self._is_settled = threading.Event()
         self._thread = LoopThread("watching")
 
@@ -43,6 +51,14 @@ class Watching:
         """What the source counts."""
         return self._source.counters()
 
+    def need(self, needed: Iterable[Dependency], unneeded: Iterable[Dependency] = ()) -> None:
+        """Tells it what is needed from now on, and what is not any more."""
+        self._thread.do(lambda: self._source.need(needed, unneeded))
+
+    def look(self, at: Callable[[object], T]) -> T:
+        """What a function makes of the source and of all that it has told; nothing changes meanwhile."""
+        return self._thread.do(lambda: at([self._source, self.objects]))
+
     async def _stop(self) -> None:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -62,6 +78,6 @@ class Watching:
                     if batch.settled:
                         self._is_settled.set()
                     else:
-                        self._source.need(())
+                        self._source.need(self._needed)
         finally:
             await connection.close()
