@@ -54,13 +54,17 @@ B = TypeVar("B", bound=Batch)
 class Control:
     """Store, translator and book of problems, and the way of a batch through them."""
 
-    def __init__(self, translator: Translator, book: ProblemBook) -> None:
+    def __init__(self, translator: Translator, book: ProblemBook, *, patience: float = 0.0) -> None:
+        """`patience`: seconds for which a Secret that is read for the first time may still come."""
         self.store = Store()
         self.book = book
         self._translator = translator
         self._from_scratch = True
         self._ever = False
+        self._patience = patience
         self._untold: dict[str, Iterable[Problem]] = {}
+        self._held: set[str] = set()
+        self._tells = False
 
     def take(self, batch: Batch) -> Delta | None:
         """One pass, short of publishing. None when nothing of the batch matters."""
@@ -98,7 +102,10 @@ class Control:
                 taken(batch)
                 continue
             self.book.update({"control": ()})
-            if tells(batch):
+            if delta is not None and self._patience:
+                self._hold(delta)
+            self._tells |= tells(batch)
+            if self._tells:
                 self._tell_untold()
             if delta is not None:
                 publish(delta, batch)
@@ -119,8 +126,24 @@ class Control:
         return delta
 
     def _tell_untold(self) -> None:
-        untold, self._untold = self._untold, {}
+        untold = {unit: problems for unit, problems in self._untold.items() if unit not in self._held}
+        for unit in untold:
+            del self._untold[unit]
         self.book.update(untold)
+
+    def _hold(self, delta: Delta) -> None:
+        """What is said of Secrets that are only now asked for waits a little: mostly they come."""
+        fresh = {
+            f"translate/certificate:{each.namespace}/{each.name}" for each in delta.needed if each.kind == "Secret"
+        }
+        self._held |= fresh
+        if fresh:
+            asyncio.get_running_loop().call_later(self._patience, self._let_go, fresh)
+
+    def _let_go(self, units: set[str]) -> None:
+        self._held -= units
+        if self._tells:
+            self._tell_untold()
 
     def _take_in(self, changes: Iterable[Change]) -> Generator[None, None, set[Dependency]]:
         """All that the changes hit."""

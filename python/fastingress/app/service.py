@@ -34,6 +34,8 @@ _SHOW_PROBLEMS_AFTER = 0.05
 _SHOW_METRICS_EVERY = 1.0
 _TELL_WAITING_EVERY = 0.5
 _VERIFY_AFTER = 0.2
+_PATIENCE = 2.0
+"""Seconds that a Secret has to come from the API server before it is said to be missing."""
 
 
 class Service:
@@ -49,7 +51,7 @@ class Service:
         self.core = _bind(config)
         self.book = ProblemBook(raised=observe.log_raised, cleared=observe.log_cleared, changed=self._show_soon)
         self._translator = translator = Translator(translate_options(config))
-        self.control = Control(translator, self.book)
+        self.control = Control(translator, self.book, patience=0.0 if config.manifests else _PATIENCE)
         self._refusals = Refusals(self.control.store.view(), translator.owners)
         self.publisher = Publisher(self.core, self.book, self._refusals, resync=translator.state, published=self._note)
         self.cluster: ClusterSide | None = None

@@ -19,6 +19,7 @@ from fastingress.config.kinds import (
     PORT,
     POSITIVE_DURATION,
     SECRET,
+    SELECTOR,
     SERVICE,
     SERVICE_PORT,
     SIZE,
@@ -120,13 +121,13 @@ class Config:
     )
     context: str | None = declare(OPTIONAL_TEXT, None, _CLUSTER, "The context of the kubeconfig. Without it: its own.")
     watch_namespace: tuple[str, ...] = declare(
-        many(NAMESPACE, empty="all"),
+        many(NAMESPACE, empty="all", filled=True),
         (),
         _CLUSTER,
         "A namespace whose objects are watched, and no other's. May be given several times.",
     )
     watch_namespace_selector: str | None = declare(
-        OPTIONAL_TEXT,
+        SELECTOR,
         None,
         _CLUSTER,
         "Watch the namespaces whose labels this selects, such as team=shop,stage!=test, as they come and go.",

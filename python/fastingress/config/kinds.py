@@ -29,12 +29,17 @@ class Kind(Generic[T]):
     """`--flag` and `--no-flag`."""
 
 
-def many(one: Kind[T], *, empty: str, split: str = ",") -> Kind[tuple[T, ...]]:
-    """A list of another kind, `split` at any of these characters; `empty` says what no value means."""
+def many(one: Kind[T], *, empty: str, split: str = ",", filled: bool = False) -> Kind[tuple[T, ...]]:
+    """A list of another kind, `split` at any of these characters; `empty` says what no value means.
+
+    With `filled` a value that is given must not be empty: an unset variable of a script is not to mean everything.
+    """
 
     def parse(value: Any) -> tuple[T, ...]:
         items: Iterable[Any] = [value] if isinstance(value, (str, os.PathLike)) else value
-        parts = (part for item in items for part in _split(item, split))
+        parts = [part for item in items for part in _split(item, split)]
+        if filled and parts and not any(parts):
+            raise ValueError("it must not be empty")
         return tuple(one.parse(part) for part in parts if part != "")
 
     def show(value: Any) -> str:
@@ -182,6 +187,24 @@ def _named(pattern: str, example: str) -> Callable[[Any], str | None]:
     return parse
 
 
+_LABEL_KEY = r"(?:[a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_LABEL_VALUE = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?"
+_REQUIREMENT = re.compile(
+    rf"\s*(?:!\s*{_LABEL_KEY}"
+    rf"|{_LABEL_KEY}(?:\s*(?:=|==|!=)\s*{_LABEL_VALUE}"
+    rf"|\s+(?:in|notin)\s*\(\s*{_LABEL_VALUE}(?:\s*,\s*{_LABEL_VALUE})*\s*\))?)\s*"
+)
+
+
+def _selector(value: Any) -> str:
+    """A label selector, as the API reads it."""
+    text = _text(value)
+    for part in re.split(r",(?![^(]*\))", text):
+        if not _REQUIREMENT.fullmatch(part):
+            raise ValueError(f"{value!r} is not a label selector such as team=shop,stage!=test: {part.strip()!r}")
+    return text
+
+
 def _matching(pattern: str, what: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         text = _text(value)
@@ -193,7 +216,7 @@ def _matching(pattern: str, what: str) -> Callable[[Any], str]:
 
 
 def _optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None or value == "" else parse(value)
+    return lambda value: None if value is None else parse(value)
 
 
 def _show_optional(value: Any) -> str:
@@ -235,6 +258,7 @@ CONTROLLER = Kind(
     metavar="DOMAIN/PATH",
     parse=_matching(rf"(?=.{{1,128}}$){_NAME}/[A-Za-z0-9._~/%-]+", "a controller's name such as example.com/ingress"),
 )
+SELECTOR: Kind[str | None] = Kind(metavar="SELECTOR", parse=_optional(_selector), show=_show_optional)
 UNLESS_SAID: Kind[bool | None] = Kind(
     metavar="",
     parse=_optional(_boolean),

@@ -19,6 +19,10 @@ _LONGEST = 300.0
 """Seconds that we believe another holder at most: a wrong figure must not end elections for good."""
 
 
+_MOST_TRANSITIONS = (1 << 31) - 1
+"""What the API takes. It is for people to read; someone may have written anything."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """One state of a Lease."""
@@ -78,7 +82,7 @@ class Lease:
         if self.holder != identity:
             before = self.spec.get("leaseTransitions")
             spec["acquireTime"] = now
-            spec["leaseTransitions"] = before + 1 if isinstance(before, int) else 0
+            spec["leaseTransitions"] = min(before + 1, _MOST_TRANSITIONS) if isinstance(before, int) else 0
         return self._object(spec)
 
     def given_back(self, wall: float) -> dict[str, Any]:

@@ -68,9 +68,14 @@ def _service_port(service: Service, port: str) -> ServicePort | None:
 
 def _missing_port(service: Service, port: str) -> Finding:
     path = f"{service.metadata.namespace}/{service.metadata.name}"
-    there = ", ".join(f"{item.port} ({item.name})" if item.name else str(item.port) for item in service.spec.ports)
+    there = ", ".join(map(_described, service.spec.ports))
     what = f"port {port}" if port else "TCP port"
     return error("MissingPort", f"Service {path} has no {what}; it has {there or 'no ports'}")
+
+
+def _described(port: ServicePort) -> str:
+    words = [word for word in (port.name, "" if port.protocol == "TCP" else port.protocol) if word]
+    return f"{port.port} ({', '.join(words)})" if words else str(port.port)
 
 
 # --- endpoints written by hand, and names -------------------------------------------------------------------------
@@ -129,9 +134,18 @@ def _is_address(text: str) -> bool:
 
 def _is_local(text: str) -> bool:
     address = ipaddress.ip_address(text)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    inner = mapped or address
-    return inner.is_loopback or inner.is_link_local or inner.is_unspecified
+    inner = _embedded(address) or address
+    return inner.is_loopback or inner.is_link_local or inner.is_unspecified or inner.is_multicast
+
+
+def _embedded(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address of version 4 that one of version 6 stands for, in either of two ways."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return None
+    number = int(address)
+    if address.ipv4_mapped is None and 1 < number < 1 << 32:
+        return ipaddress.IPv4Address(number)
+    return address.ipv4_mapped
 
 
 # --- endpoints of the cluster -------------------------------------------------------------------------------------

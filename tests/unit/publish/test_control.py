@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from fastingress.control import Control
 from fastingress.model import decode_change_set, encode_change_set
-from fastingress.objects import Service, decode
+from fastingress.objects import Secret, Service, decode
 from fastingress.objects.base import ObjectMeta
 from fastingress.problems import Problem
 from fastingress.publish import ProblemBook
@@ -20,6 +20,7 @@ from fastingress.translate import Delta, Options, Translator
 from tests.support import manifests
 from tests.support.manifests import Rule
 from tests.unit.publish.virtual import run
+from tests.unit.translate.support import ingress, objects
 
 SERVED = Options(ingress_class="fastingress", class_by_name=True)
 
@@ -195,3 +196,26 @@ def test_what_is_missing_is_not_told_while_it_may_still_come(came: bool) -> None
         assert ("MissingService" in seen[1]) is not came
 
     run(test())
+
+
+def test_a_secret_that_may_still_come_is_not_yet_missing() -> None:
+    [shop] = objects(ingress().replace("  rules:", "  tls: [{secretName: tls}]\n  rules:"))
+
+    async def test(comes: bool, *expected: str) -> None:
+        control = Control(Translator(Options()), ProblemBook(), patience=1.0)
+        seen: list[str] = []
+
+        async def batches() -> AsyncIterator[Batch]:
+            yield Batch([Upsert(shop)])
+            seen.append(",".join(code for code in codes(control) if code.endswith("Secret")))
+            await asyncio.sleep(0.5)
+            if comes:
+                yield Batch([Upsert(Secret(metadata=ObjectMeta(name="tls", namespace="default")))])
+            await asyncio.sleep(1.0)
+            seen.append(",".join(code for code in codes(control) if code.endswith("Secret")))
+
+        await control.follow(batches(), lambda delta, batch: None)
+        assert seen == list(expected)
+
+    run(test(False, "", "MissingSecret"))
+    run(test(True, "", "InvalidSecret"))

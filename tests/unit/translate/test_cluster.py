@@ -335,3 +335,29 @@ def test_an_echo_of_our_own_status_redoes_nothing() -> None:
     ).object
     assert echo is not None
     assert put(world, echo).counts.ingresses == 0
+
+
+def test_a_flood_of_unknown_annotations_is_told_in_part() -> None:
+    world = cluster()
+    flood = {f"nginx.ingress.kubernetes.io/unknown-{number:04}": "x" for number in range(500)}
+    flood["nginx.ingress.kubernetes.io/proxy-body-size"] = "not a size"
+    put(world, ingress_class(), ingress(annotations=flood), service(), slice_of(at("10.0.0.1")))
+    codes = world.codes()
+    assert len(codes) == 21
+    assert codes.count("InvalidAnnotation") == 1, "errors come before warnings"
+    assert "ManyProblems" in codes
+
+
+@pytest.mark.parametrize("address", ["::127.0.0.1", "::ffff:169.254.169.254", "::1", "::", "224.0.0.1", "ff02::1"])
+def test_addresses_that_a_service_must_not_lead_to(address: str) -> None:
+    world = cluster()
+    put(world, ingress_class(), ingress(), service(type="ExternalName", externalName=address))
+    assert not world.entry("endpoints", "default/web:80").known
+    assert world.codes() == ["LocalEndpoint"]
+
+
+def test_a_port_of_another_protocol_is_named_as_such() -> None:
+    world = cluster()
+    put(world, ingress_class(), ingress(), service(ports=[{"port": 80, "name": "dns", "protocol": "UDP"}]))
+    [problem] = world.problems()
+    assert problem.message.endswith("has no port 80; it has 80 (dns, UDP)")

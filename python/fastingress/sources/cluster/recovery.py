@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastingress.api import FORBIDDEN, GONE, UNAUTHORIZED, ApiError
+from fastingress.api import FORBIDDEN, GONE, ApiError
 from fastingress.sources.cluster.backoff import Backoff
 from fastingress.sources.cluster.timing import Timing
 from fastingress.sources.cluster.transport import Refused
@@ -58,8 +58,9 @@ class Recovery:
 
     def wait_for(self, failure: Exception | None) -> float:
         """Seconds to wait after a failure; None is a watch that was closed as soon as it was open."""
-        if isinstance(failure, ApiError) and failure.status in (UNAUTHORIZED, FORBIDDEN):
-            return self._timing.denied * (0.9 + 0.2 * self._random())
+        if isinstance(failure, ApiError) and failure.status == FORBIDDEN:
+            # A server that has just begun refuses what it will allow in a moment: the waits begin short.
+            return self._backoff.wait(self._timing.denied)
         wait = self._backoff.wait(self._timing.refused if isinstance(failure, Refused) else self._timing.longest)
         after = failure.retry_after if isinstance(failure, ApiError) else None
         return max(wait, after * (1 + 0.1 * self._random())) if after else wait

@@ -14,7 +14,7 @@ Made from `fastingress.sources.cluster.kinds`; do not edit. This is all that fas
 
 What is *required* must be granted: until it is, the controller is not ready, and says what it waits for. Everything
 else is missed by name: a line in the log and a problem at the admin port name verb, resource and namespace, what is
-lost is in the last column, and it is asked for again every 30 seconds.
+lost is in the last column, and it is asked for again, every 30 seconds in the end.
 
 *Watched namespaces* are all namespaces (a ClusterRole), those of `--watch-namespace` (a Role in each), or those that
 match `--watch-namespace-selector` (a ClusterRole, since any namespace may match). Kinds of the *cluster* have no

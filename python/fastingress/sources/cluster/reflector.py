@@ -75,7 +75,7 @@ class Reflector:
         self.lists = 0
         """Lists that began, with those that broke off."""
         self.relisted: Counter[str] = Counter()
-        """Lists after the first complete one, by reason: `gone`, `refused`, `stuck`, `unversioned`."""
+        """Lists after the first complete one, by reason: `gone`, `refused`, `stuck`, `put back`, `unversioned`."""
         self.resumed: Counter[str] = Counter()
         """Watches that went on where another had ended, by reason: `ended`, `cut`, `silent`, `failed`, `renewed`."""
         self.last_heard = clock()
@@ -135,6 +135,11 @@ class Reflector:
         """
         if not (self._listing and self._clock() - self.last_heard < self._timing.steady):
             self._restart("renewed")
+
+    def start_over(self) -> None:
+        """Forget the version and list: the server is not the one it was."""
+        self.version, self._unversioned, self._why_list = "", False, "put back"
+        self._restart("renewed")
 
     def _restart(self, why: str) -> None:
         if self._attempts is not None and not self._attempts.done():

@@ -19,6 +19,7 @@ from fastingress.sources.cluster import access
 from fastingress.sources.cluster.classes import Classes
 from fastingress.sources.cluster.feed import Feed
 from fastingress.sources.cluster.heartbeat import Heartbeat
+from fastingress.sources.cluster.history import History
 from fastingress.sources.cluster.kinds import grants, row_for
 from fastingress.sources.cluster.named import NamedObjects
 from fastingress.sources.cluster.options import ClusterOptions
@@ -77,6 +78,9 @@ class ClusterSource:
         self._named = NamedObjects(self._watches, self._outbox)
         self._scope = Scope(options, self._watches, self._outbox, keep=self._named.__contains__)
         self._secrets = self._watched_secrets()
+        where = options.namespaces[0] if options.namespaces else ""
+        path = row_for("Ingress", options).path(where)
+        self._history = History(connection.lane("history", connections=1), path, lost=self._watches.start_over)
         self._heartbeat = Heartbeat(connection.lane("heartbeat", connections=1), clock=clock, recovered=self._renew)
         self._is_settled = False
 
@@ -86,7 +90,7 @@ class ClusterSource:
         The first comes when everything that is always watched is known, or is denied and can be done without. Whoever
         takes it says by `need` what else that asks for; the second comes when that is there, absent or denied.
         """
-        works = (self._heartbeat.run(), self._check(), self._complain(), self._tell_outages())
+        works = (self._heartbeat.run(), self._history.run(), self._check(), self._complain(), self._tell_outages())
         tasks = [asyncio.create_task(work) for work in works]
         try:
             self._start()
@@ -179,6 +183,7 @@ class ClusterSource:
     def _renew(self) -> None:
         _log.info("the API server answers again: every watch is opened anew")
         self._watches.renew()
+        self._history.look()
 
     async def _check(self) -> None:
         wanted = [grant for grant in grants(self._options) if grant.names or grant.row.where != "named"]

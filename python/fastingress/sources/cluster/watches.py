@@ -70,6 +70,11 @@ class Watches:
         for reflector, _ in self._running.values():
             reflector.renew()
 
+    def start_over(self) -> None:
+        """The server is not the one it was: everything is listed."""
+        for reflector, _ in self._running.values():
+            reflector.start_over()
+
     def relists(self) -> Counter[str]:
         """By resource: how often all objects had to be listed once more."""
         return self._counted(self._ended_relists, lambda reflector: reflector.relists)

@@ -22,6 +22,7 @@ from fastingress.translate.findings import Finding, error, warning
 T = TypeVar("T")
 
 _SHOWN = 80
+_MOST_FINDINGS = 20
 
 
 class Reading(Struct, frozen=True):
@@ -74,9 +75,17 @@ def _read(relevant: tuple[tuple[str, str], ...], prefixes: tuple[str, ...]) -> R
     for family in FAMILIES:
         if family.combine and family.title in combining:
             family.combine(draft)
-    return Reading(
-        draft.values, Policy(**draft.policy), Upstream(**draft.upstream), closed, left_out, tuple(draft.findings)
-    )
+    findings = _bounded(draft.findings)
+    return Reading(draft.values, Policy(**draft.policy), Upstream(**draft.upstream), closed, left_out, findings)
+
+
+def _bounded(findings: list[Finding]) -> tuple[Finding, ...]:
+    """What is wrong, errors first, and of a flood its beginning: each is a log line and an Event."""
+    if len(findings) <= _MOST_FINDINGS:
+        return tuple(findings)
+    worst = sorted(findings, key=lambda finding: finding.severity != "error")[:_MOST_FINDINGS]
+    rest = len(findings) - len(worst)
+    return (*worst, warning("ManyProblems", f"{rest} more annotations have problems; these are not listed"))
 
 
 def single(
