@@ -35,7 +35,7 @@ HOST = "shop.example"
 SERVED = {"ingresses", "services", "endpointslices"}
 KINDS = SERVED | {"namespaces", "ingressclasses", "secrets"}
 SOON = 40.0
-"""Seconds that a test waits for a change: a watch that is dead without a word is noticed after 19 at most."""
+"""Seconds that a test waits for a change: a watch that is dead without a word is noticed after 10 at most."""
 _numbers = itertools.count(1)
 
 
