@@ -58,8 +58,10 @@ class Call:
 
     @property
     def is_list(self) -> bool:
-        """Asks for all there is, in either way; a later page of a list does not count."""
-        return (self.verb == "list" and "continue" not in self.query) or self.is_streaming_list
+        """Asks for all there is, in either way; a later page of a list does not count, nor does a question for a single
+        object, by which the newest version is found out."""
+        is_first_page = "continue" not in self.query and self.query.get("limit") != "1"
+        return (self.verb == "list" and is_first_page) or self.is_streaming_list
 
     def _verb(self) -> str:
         if self.method in _VERBS:
