@@ -33,6 +33,11 @@ class Controller(Gateway):
         """Processor time so far, of all its threads."""
         return process.cpu_nanoseconds(self.child.pid) / 1e9
 
+    def queued_seconds(self) -> float:
+        """How long its threads were able to run so far and no processor was free, all added up."""
+        tasks = Path(f"/proc/{self.child.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text(encoding="ascii").split()[1]) for task in tasks) / 1e9
+
     def memory(self) -> tuple[int, int]:
         """Bytes that are resident now, and the most that ever were."""
         lines = Path(f"/proc/{self.child.pid}/status").read_text(encoding="ascii").splitlines()

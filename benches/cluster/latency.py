@@ -35,6 +35,8 @@ class Latencies:
     """From the acknowledgement to the first answer that shows it."""
     watched: list[float] = field(default_factory=list)
     """To when the bare watcher had read the event; below zero when that was before the acknowledgement was read."""
+    queued: list[float] = field(default_factory=list)
+    """How long the controller's threads waited for a processor meanwhile: what others on the machine take."""
 
     @property
     def beyond(self) -> list[float]:
@@ -133,11 +135,13 @@ def measure(
             "Secret rotation": changer.rotation,
         }
         for kind, change in kinds.items():
-            found[kind] = _measure(kind, change, watcher, samples)
+            found[kind] = _measure(kind, change, watcher, controller, samples)
     return found
 
 
-def _measure(kind: str, change: Callable[[int], _Change], watcher: Watcher, samples: int) -> Latencies:
+def _measure(
+    kind: str, change: Callable[[int], _Change], watcher: Watcher, controller: Controller, samples: int
+) -> Latencies:
     found, pause = Latencies(), random.Random(2)
     for number in range(samples + _WARM_UP):
         made = change(number)
@@ -145,13 +149,16 @@ def _measure(kind: str, change: Callable[[int], _Change], watcher: Watcher, samp
             raise RuntimeError(f"{kind} {number} shows before it was made")
         watcher.forget()
         time.sleep(pause.uniform(*_BETWEEN))
+        queued = controller.queued_seconds()
         made.write()
         acknowledged = time.perf_counter()
         live = _wait(made) - acknowledged
+        queued = controller.queued_seconds() - queued
         watched = watcher.seen(*made.event) - acknowledged
         if number >= _WARM_UP:
             found.live.append(live)
             found.watched.append(watched)
+            found.queued.append(queued)
         if number % 20 == 0 or number + 1 == samples + _WARM_UP:
             end = "\n" if number + 1 == samples + _WARM_UP else "\r"
             print(f"  {kind}: {number + 1} of {samples + _WARM_UP}", end=end, file=sys.stderr, flush=True)

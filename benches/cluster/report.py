@@ -108,6 +108,7 @@ def _latencies(kind: str, found: Latencies) -> list[Row]:
     return [
         Row(f"{kind} on the wire: p50, p99, most", f"p99 {LIVE * 1000:g} ms", _spread(found.live), live < LIVE),
         Row("of that beyond a bare watcher", f"p99 {BEYOND * 1000:g} ms", _spread(found.beyond), beyond < BEYOND),
+        Row("the controller's threads waited for a processor", "", _spread(found.queued), None),
     ]
 
 

@@ -15,8 +15,8 @@ from benches.cluster.report import Found
 from benches.cluster.starting import Start, Statuses
 from benches.cluster.stream import Streamed
 
-SLOW = Latencies(live=[0.004] * 98 + [0.060] * 2, watched=[0.001] * 100)
-QUICK = Latencies(live=[0.004] * 100, watched=[-0.001] * 100)
+SLOW = Latencies(live=[0.004] * 98 + [0.060] * 2, watched=[0.001] * 100, queued=[0.0] * 100)
+QUICK = Latencies(live=[0.004] * 100, watched=[-0.001] * 100, queued=[0.0] * 100)
 
 
 def verdicts(found: Found) -> dict[str, bool | None]:
