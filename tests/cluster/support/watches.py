@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -130,7 +131,9 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def abort(transport: asyncio.BaseTransport | None) -> None:
     """Closes with a RST, and drops what was not sent yet."""
     if isinstance(transport, asyncio.WriteTransport):
-        sock = transport.get_extra_info("socket")
+        sock = None
+        with contextlib.suppress(AttributeError):  # TLS that was closed twice has forgotten what is beneath it
+            sock = transport.get_extra_info("socket")
         if sock is not None and sock.fileno() >= 0:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
