@@ -64,7 +64,7 @@ class Watcher:
 
 def _watch(access: Access, kind: str) -> None:
     lines = access.lines(kind, f"timeoutSeconds=86400&resourceVersion={access.version(kind)}")
-    print("watching", flush=True)
+    _say("watching\n")
     for line in lines:
         at = time.perf_counter()
         change = line[9 : line.index(b'"', 9)].decode()
@@ -72,7 +72,13 @@ def _watch(access: Access, kind: str) -> None:
             continue
         begin = line.index(_NAME) + len(_NAME)
         name = line[begin : line.index(b'"', begin)].decode()
-        print(f"{at!r} {change} {kind} {name}", flush=True)
+        _say(f"{at!r} {change} {kind} {name}\n")
+
+
+def _say(line: str) -> None:
+    """In one call: the lines of two threads must not mix."""
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
