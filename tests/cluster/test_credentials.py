@@ -61,8 +61,8 @@ class Files:
 
 
 @pytest.fixture
-def account(cluster: Space, controllers: Controllers) -> Account:
-    """May do what a controller needs."""
+def account(cluster: Space, fault_proxy: FaultProxy, controllers: Controllers) -> Account:
+    """May do what a controller needs. The controllers end before the proxy does."""
     cluster.deploy("shop")
     return controllers.account("--publish-status-address", ONE)
 
@@ -75,7 +75,7 @@ def files(tmp_path: Path) -> Files:
 
 @pytest.fixture
 def pod(
-    cluster: Space, controllers: Controllers, account: Account, fault_proxy: FaultProxy, files: Files
+    cluster: Space, account: Account, controllers: Controllers, fault_proxy: FaultProxy, files: Files
 ) -> Controller:
     """A controller with the account of a pod and nothing else to go by. Its token is bound to the Secret `first`."""
     files.put("token", account.token(bound_to=bearer(cluster, "first")))
@@ -164,8 +164,8 @@ def test_a_pod_whose_authority_changes_goes_on_once_it_has_the_new_one(
 
 def test_a_plugin_is_asked_for_the_next_token_before_the_last_one_ends(
     cluster: Space,
-    controllers: Controllers,
     account: Account,
+    controllers: Controllers,
     fault_proxy: FaultProxy,
     files: Files,
 ) -> None:
@@ -196,7 +196,7 @@ def test_a_plugin_is_asked_for_the_next_token_before_the_last_one_ends(
 
 
 def test_a_context_is_chosen_by_its_name(
-    cluster: Space, controllers: Controllers, account: Account, fault_proxy: FaultProxy, tmp_path: Path
+    cluster: Space, account: Account, controllers: Controllers, fault_proxy: FaultProxy, tmp_path: Path
 ) -> None:
     plane = cluster.plane
     with FaultProxy(plane.address, ca=plane.ca, ca_key=plane.ca_key) as other:

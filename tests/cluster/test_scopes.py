@@ -37,7 +37,7 @@ def shop_in(space: Space, class_name: str) -> str:
 
 
 def test_only_the_listed_namespaces_are_watched(
-    cluster: Space, spaces: Callable[[], Space], controller: Start, fault_proxy: FaultProxy
+    cluster: Space, spaces: Callable[[], Space], fault_proxy: FaultProxy, controller: Start
 ) -> None:
     second, third = spaces(), spaces()
     hosts = [shop_in(each, cluster.class_name) for each in (cluster, second, third)]
