@@ -8,6 +8,7 @@ from a test, take effect before they return, and befall requests and watches tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import time
@@ -30,6 +31,7 @@ from tests.support.client import Address
 from tests.support.loop_thread import LoopThread
 
 _BODY_LIMIT = 64 << 20
+_HANDSHAKE = 0.1
 _NOT_PASSED_ON = frozenset(
     {
         "connection",
@@ -183,6 +185,10 @@ class FaultProxy:
         self._abort_all()
 
     async def _close(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it does not listen now
+            await self._site.stop()
+        self._abort_all()
+        await asyncio.sleep(_HANDSHAKE)  # those under way are no connections yet
         self._abort_all()
         await self._runner.cleanup()
         await self._client.close()
