@@ -64,7 +64,6 @@ class ClusterSide:
         self._connection = connection
         self._options = options
         self._book = book
-        self._settled = asyncio.Event()
         self.source = ClusterSource(connection, options)
         self.elector: Elector | None = None
         if options.update_status or options.publish_events:
@@ -110,10 +109,6 @@ class ClusterSide:
         """What the source says."""
         return self.source.watch()
 
-    async def settled(self) -> None:
-        """Waits until all that the first table needs was read, or cannot be."""
-        await self._settled.wait()
-
     def start(self) -> None:
         """Takes part in elections from now on."""
         if self.elector is None:
@@ -130,8 +125,6 @@ class ClusterSide:
 
     def taken(self, batch: ClusterBatch) -> None:
         """A batch is in the store."""
-        if batch.settled and not self._settled.is_set():
-            self._settled.set()
         if self.status is None:
             return
         keys = [change.object.key if isinstance(change, Upsert) else change.key for change in batch.changes]
