@@ -48,7 +48,7 @@ test-python: build $(WITH_GO)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-cluster: build $(CONTROLPLANE) $(HELM) ## pass the tests against a real control plane alone (ARGS="-k traffic" for some)
-	FASTINGRESS_REQUIRE_CLUSTER=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+	REQUIRE_CLUSTER_TESTS=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 controlplane: $(CONTROLPLANE) ## build that control plane (needs Go; ten minutes, once)
 

@@ -21,7 +21,7 @@ from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space, space
 from tests.support import helm as program
 
-REQUIRED = os.environ.get("FASTINGRESS_REQUIRE_CLUSTER", "") not in ("", "0")
+REQUIRED = os.environ.get("REQUIRE_CLUSTER_TESTS", "") not in ("", "0")
 _FOLDER = Path(__file__).parent
 _numbers = itertools.count(1)
 _skipped: list[str] = []
@@ -41,7 +41,7 @@ def _skip_without(missing: Callable[[], str], items: list[pytest.Item], what: st
     if not reason:
         return
     if REQUIRED:
-        raise pytest.UsageError(f"FASTINGRESS_REQUIRE_CLUSTER is set, and there is {reason}")
+        raise pytest.UsageError(f"REQUIRE_CLUSTER_TESTS is set, and there is {reason}")
     _skipped.append(f"{what} SKIPPED, {len(items)} of them: {reason}")
     for item in items:
         item.add_marker(pytest.mark.skip(reason=reason))

@@ -257,12 +257,12 @@ def test_a_server_that_knows_no_streaming_lists(
     old = fault_proxy.fault(faults.unprocessable(), is_streaming_list=True)
     gateway = controllers.start(through=fault_proxy, controller_class=here.space.controller_class)
     assert gateway.service_at(host=HOST) == "shop"
-    assert fault_proxy.count(verb="list", resource="ingresses") == 1
+    assert fault_proxy.count(verb="list", is_list=True, resource="ingresses") == 1
     tried = len(old.hits)
     # An outage and a version that is too old: it is remembered that this server is listed in pages.
     fault_proxy.fault(faults.gone(), verb="watch", resource="ingresses", times=1)
     fault_proxy.break_connections()
-    eventually(lambda: fault_proxy.count(verb="list", resource="ingresses", status=200) == 2)
+    eventually(lambda: fault_proxy.count(verb="list", is_list=True, resource="ingresses", status=200) == 2)
     assert len(old.hits) == tried
     assert gateway.service_at(host=HOST) == "shop"
 
@@ -272,7 +272,7 @@ def test_null_in_place_of_items_is_an_empty_list(
 ) -> None:
     """That is how Go programs write one; a controller of such a server starts, and follows what comes."""
     fault_proxy.fault(faults.unprocessable(), is_streaming_list=True)
-    nulls = fault_proxy.fault(faults.NullItems(), verb="list")
+    nulls = fault_proxy.fault(faults.NullItems(), verb="list", is_list=True)
     gateway = controllers.start(through=fault_proxy, publish_status_address=ONE)
     assert {call.resource for call in nulls.hits} >= KINDS
     assert gateway.routes() == []

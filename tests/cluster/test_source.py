@@ -137,7 +137,7 @@ def test_a_server_without_streaming_lists_is_listed_in_pages(
     with fault_proxy.fault(answer, is_streaming_list=True), source:
         assert source.has("Ingress", cluster.namespace, "old")
         sees_changes(cluster, source)
-    assert fault_proxy.count(verb="list", resource="ingresses") == 1
+    assert fault_proxy.count(verb="list", is_list=True, resource="ingresses") == 1
 
 
 def test_a_list_with_null_in_place_of_its_items_is_empty(
@@ -145,7 +145,7 @@ def test_a_list_with_null_in_place_of_its_items_is_empty(
 ) -> None:
     cluster.ingress("old", Rule("shop", host="old.example"))
     fault_proxy.fault(faults.unprocessable(), is_streaming_list=True)
-    fault_proxy.fault(faults.NullItems(), verb="list", resource="ingresses")
+    fault_proxy.fault(faults.NullItems(), verb="list", is_list=True, resource="ingresses")
     with source:
         assert not source.has("Ingress", cluster.namespace, "old")
         assert source.has("Namespace", "", cluster.namespace)
@@ -155,7 +155,7 @@ def test_a_list_with_null_in_place_of_its_items_is_empty(
 def test_a_list_that_is_cut_short_is_asked_for_again(cluster: Space, source: Watching, fault_proxy: FaultProxy) -> None:
     cluster.ingress("old", Rule("shop", host="old.example"))
     fault_proxy.fault(faults.unprocessable(), is_streaming_list=True)
-    cut = fault_proxy.fault(faults.CutBody(200), verb="list", resource="ingresses", times=2)
+    cut = fault_proxy.fault(faults.CutBody(200), verb="list", is_list=True, resource="ingresses", times=2)
     with source:
         assert len(cut.hits) == 2
         assert source.has("Ingress", cluster.namespace, "old")

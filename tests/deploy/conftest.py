@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import helm as program
 
-REQUIRED = os.environ.get("FASTINGRESS_REQUIRE_CLUSTER", "") not in ("", "0")
+REQUIRED = os.environ.get("REQUIRE_CLUSTER_TESTS", "") not in ("", "0")
 _skipped: list[str] = []
 
 
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not reason:
         return
     if REQUIRED:
-        raise pytest.UsageError(f"FASTINGRESS_REQUIRE_CLUSTER is set, and there is {reason}")
+        raise pytest.UsageError(f"REQUIRE_CLUSTER_TESTS is set, and there is {reason}")
     _skipped.append(f"TESTS OF THE CHART SKIPPED, {len(ours)} of them: {reason}")
     for item in ours:
         item.add_marker(pytest.mark.skip(reason=reason))

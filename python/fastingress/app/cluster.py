@@ -25,6 +25,7 @@ from fastingress.sources.cluster.source import ClusterBatch, ClusterSource
 from fastingress.sources.cluster.transport import Connection
 from fastingress.status import Addresses, Elector, EventRecorder, StatusWriter, parse_address
 from fastingress.store import Upsert
+from fastingress.tasks import end
 from fastingress.translate import Delta, Translator
 
 _log = logging.getLogger("fastingress")
@@ -136,9 +137,7 @@ class ClusterSide:
     async def resign(self) -> None:
         """Stops to write, and gives the lead to another replica. What was written stays."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         if self.elector is not None and tasks:
             await self.elector.release()
 

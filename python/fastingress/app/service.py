@@ -23,6 +23,7 @@ from fastingress.control import Batch, Control
 from fastingress.errors import ConfigError, FastingressError, StartError, worded
 from fastingress.publish import Outcome, ProblemBook, Publisher, Refusals, decode_scopes
 from fastingress.sources.manifests import ManifestPathError, ManifestSource
+from fastingress.tasks import end
 from fastingress.translate import Delta, Translator
 
 if TYPE_CHECKING:
@@ -125,9 +126,7 @@ class Service:
         self.core.stop()
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         if self.cluster is not None:
             await self.cluster.close()
 

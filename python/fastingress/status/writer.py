@@ -30,6 +30,7 @@ from fastingress.status.ledger import Addresses, Record, Seen
 from fastingress.status.pacing import Brake, passed
 from fastingress.status.queue import DueQueue
 from fastingress.store import View
+from fastingress.tasks import end
 
 _log = logging.getLogger("fastingress.status")
 
@@ -118,9 +119,7 @@ class StatusWriter:
                 if looked_at % _PAGE == 0:
                     await asyncio.sleep(0)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     async def _next(self) -> _Write | None:
         """Look at the next Ingress as soon as one more write may be made. The slot is kept if there is one."""

@@ -29,6 +29,7 @@ from fastingress.sources.cluster.secrets import Secrets
 from fastingress.sources.cluster.transport import Connection
 from fastingress.sources.cluster.watches import Watches
 from fastingress.store import Dependency
+from fastingress.tasks import end
 
 __all__ = ["ClusterBatch", "ClusterOptions", "ClusterSource", "Counters"]
 
@@ -218,9 +219,7 @@ class ClusterSource:
             await asyncio.sleep(1.0)
 
     async def _close(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         if self._secrets is not None:
             await self._secrets.close()
         await self._watches.close()
