@@ -19,6 +19,7 @@ from fastingress.sources.cluster.kinds import Row
 from fastingress.sources.cluster.outbox import Outbox
 from fastingress.sources.cluster.watches import Watches
 from fastingress.sources.cluster.words import denial, part_of
+from fastingress.tasks import end
 
 UNINTERESTING = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
 _AT_ONCE = 16
@@ -116,10 +117,7 @@ class Secrets:
 
     async def close(self) -> None:
         """Stops fetching."""
-        tasks = list(self._fetches.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._fetches.values())
 
     async def _fetch(self, key: Key, feed: SecretFeed) -> None:
         try:

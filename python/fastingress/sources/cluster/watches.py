@@ -12,6 +12,7 @@ from fastingress.sources.cluster.feed import Feed
 from fastingress.sources.cluster.kinds import Row
 from fastingress.sources.cluster.reflector import Reflector, Timing
 from fastingress.sources.cluster.transport import Api
+from fastingress.tasks import end
 
 _log = logging.getLogger("fastingress.cluster")
 
@@ -91,10 +92,7 @@ class Watches:
 
     async def close(self) -> None:
         """Stops all; what was known stays known."""
-        tasks = [*self._ending, *(task for _, task in self._running.values())]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._ending, *(task for _, task in self._running.values())])
 
 
 def _report(task: asyncio.Task[None]) -> None:
