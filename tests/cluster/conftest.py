@@ -20,37 +20,24 @@ from tests.cluster.support.controller import Controller, Controllers
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space, space
 from tests.support import helm as program
+from tests.support.skipping import Skipping, that_use
 
-REQUIRED = os.environ.get("REQUIRE_CLUSTER_TESTS", "") not in ("", "0")
 _FOLDER = Path(__file__).parent
 _numbers = itertools.count(1)
-_skipped: list[str] = []
+_skipping = Skipping()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips the whole folder where there can be no control plane, and what uses the fixture `helm` where that is not;
     or refuses to run where both are required."""
     ours = [item for item in items if item.path.is_relative_to(_FOLDER)]
-    _skip_without(control_plane.missing, ours, "CLUSTER TESTS")
-    charts = [item for item in ours if "helm" in getattr(item, "fixturenames", ())]
-    _skip_without(program.missing, charts, "CLUSTER TESTS OF THE CHART")
-
-
-def _skip_without(missing: Callable[[], str], items: list[pytest.Item], what: str) -> None:
-    reason = missing() if items else ""
-    if not reason:
-        return
-    if REQUIRED:
-        raise pytest.UsageError(f"REQUIRE_CLUSTER_TESTS is set, and there is {reason}")
-    _skipped.append(f"{what} SKIPPED, {len(items)} of them: {reason}")
-    for item in items:
-        item.add_marker(pytest.mark.skip(reason=reason))
+    _skipping.without(control_plane.missing, ours, "CLUSTER TESTS")
+    _skipping.without(program.missing, that_use("helm", ours), "CLUSTER TESTS OF THE CHART")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says at the end what was skipped, in one loud line."""
-    for line in _skipped:
-        terminalreporter.write_sep("!", line, red=True, bold=True)
+    _skipping.tell(terminalreporter)
 
 
 @pytest.hookimpl(wrapper=True)

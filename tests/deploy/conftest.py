@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.support import helm as program
+from tests.support.skipping import Skipping, that_use
 
-REQUIRED = os.environ.get("REQUIRE_CLUSTER_TESTS", "") not in ("", "0")
-_skipped: list[str] = []
+_skipping = Skipping()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that needs helm uses the fixture of that name."""
-    ours = [item for item in items if "helm" in getattr(item, "fixturenames", ())]
-    reason = program.missing() if ours else ""
-    if not reason:
-        return
-    if REQUIRED:
-        raise pytest.UsageError(f"REQUIRE_CLUSTER_TESTS is set, and there is {reason}")
-    _skipped.append(f"TESTS OF THE CHART SKIPPED, {len(ours)} of them: {reason}")
-    for item in ours:
-        item.add_marker(pytest.mark.skip(reason=reason))
+    _skipping.without(program.missing, that_use("helm", items), "TESTS OF THE CHART")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One loud line."""
-    for line in _skipped:
-        terminalreporter.write_sep("!", line, red=True, bold=True)
+    _skipping.tell(terminalreporter)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from fastingress.app.options import cluster_options, writes_status
+from fastingress.app.options import cluster_options
 from fastingress.config import Config
 from fastingress.control import Control
 from fastingress.errors import ConfigError
@@ -84,7 +84,7 @@ class ClusterSide:
             problems=book.update,
         )
         self.status: StatusWriter | None = None
-        if writes_status(config):
+        if options.update_status:
             self.status = StatusWriter(
                 writes,
                 view,
@@ -101,7 +101,7 @@ class ClusterSide:
                 controller=config.controller_class,
                 instance=instance,
                 leading=self._leading,
-                standing=lambda: [problem for problem in book.problems() if _is_covered(options, problem)],
+                standing=self._standing,
             )
             book.listen(_of_covered(options, self.events.raised), _of_covered(options, self.events.cleared))
         self._tasks: list[asyncio.Task[None]] = []
@@ -153,7 +153,11 @@ class ClusterSide:
         if self.status is not None:
             self.status.note_all()
         if leading and self.events is not None:
-            self.events.restate(problem for problem in self._book.problems() if _is_covered(self._options, problem))
+            self.events.restate(self._standing())
+
+    def _standing(self) -> list[Problem]:
+        """The problems that may be stated as Events."""
+        return [problem for problem in self._book.problems() if _is_covered(self._options, problem)]
 
 
 def _is_covered(options: ClusterOptions, problem: Problem) -> bool:

@@ -11,23 +11,14 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from fastingress.api import ApiError, Calls, Unreachable
+from fastingress.sources.cluster.wire import version_of
 
 _log = logging.getLogger("fastingress.cluster")
 
 EVERY = 30.0
 """Seconds between two looks, as long as nothing happens."""
 _TIMEOUT = 5.0
-
-
-class _Metadata(msgspec.Struct, frozen=True):
-    resource_version: str = msgspec.field(default="", name="resourceVersion")
-
-
-class _List(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
 
 
 class History:
@@ -49,15 +40,14 @@ class History:
         """Look until cancelled."""
         while True:
             # What is wrong with the server is said by whoever follows the objects.
-            with contextlib.suppress(ApiError, Unreachable, msgspec.MsgspecError, ValueError):
+            with contextlib.suppress(ApiError, Unreachable, ValueError):
                 self._note(await self._version())
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._due.wait(), self._every)
             self._due.clear()
 
     async def _version(self) -> int:
-        answer = await self._api.call("GET", self._path, query={"limit": "1"}, timeout=_TIMEOUT)
-        return int(msgspec.json.decode(answer, type=_List).metadata.resource_version)
+        return int(version_of(await self._api.call("GET", self._path, query={"limit": "1"}, timeout=_TIMEOUT)))
 
     def _note(self, version: int) -> None:
         before, self._newest = self._newest, version

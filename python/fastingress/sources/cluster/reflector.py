@@ -38,6 +38,7 @@ from fastingress.sources.cluster.wire import (
     unreadable_event_of,
     version_of,
 )
+from fastingress.tasks import end
 
 __all__ = ["Collection", "Reflector", "Sink", "Timing", "Trouble"]
 
@@ -121,9 +122,7 @@ class Reflector:
             try:
                 await asyncio.wait([self._attempts])
             finally:
-                while not self._attempts.done():  # a cancellation can be lost in what is waited for
-                    self._attempts.cancel()
-                    await asyncio.wait([self._attempts], timeout=1.0)
+                await end([self._attempts])
             if not self._attempts.cancelled() and self._attempts.exception() is not None:
                 _log.error("following %s failed", self.collection, exc_info=self._attempts.exception())
                 await asyncio.sleep(self._timing.longest)
