@@ -69,6 +69,8 @@ class Feed:
         self.part = part_of(row, namespace, name)
         self.is_synced = False
         """Whether a list was complete, ever."""
+        self.allowed: Callable[[], None] = lambda: None
+        """Called when it may be seen that could not be."""
         self._outbox = outbox
         self._keep = keep
         self._seen = seen
@@ -80,6 +82,8 @@ class Feed:
         self._trouble: Trouble | None = None
         self._unreadable: Problem | None = None
         self._missing: tuple[str, ...] = ()
+        self._is_asked_again = False
+        """The refusal that is known may be out of date."""
         self._has_ended = False
 
     def __len__(self) -> int:
@@ -92,8 +96,17 @@ class Feed:
     def settled(self) -> bool:
         """Whether the start need not wait for it: all is there, or may not be seen and is not required."""
         trouble = self._trouble
-        refused = trouble is not None and trouble.status in (FORBIDDEN, NOT_FOUND)
+        refused = trouble is not None and trouble.status in (FORBIDDEN, NOT_FOUND) and not self._is_asked_again
         return self.is_synced or (refused and not self.row.required)
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether it may not be seen, as far as is known."""
+        return self._trouble is not None and self._trouble.status == FORBIDDEN
+
+    def ask_again(self) -> None:
+        """It may be allowed by now: the start waits for the next answer."""
+        self._is_asked_again = True
 
     @property
     def collection(self) -> Collection:
@@ -143,7 +156,7 @@ class Feed:
             for key in self._unseen or ():
                 self._drop(key)
         self._unseen = None
-        self.is_synced = True
+        self.is_synced, self._is_asked_again = True, False
         self._state()
         self._outbox.stirred()
 
@@ -154,9 +167,11 @@ class Feed:
         """
         if self._has_ended:
             return
-        self._trouble = problem
+        was_denied, self._trouble, self._is_asked_again = self.is_denied, problem, False
         self._state()
         self._outbox.stirred()
+        if was_denied and problem is None:
+            self.allowed()
 
     def accuse(self, key: Key, problems: list[Problem]) -> None:
         """All that is wrong with one object now."""

@@ -82,6 +82,8 @@ class Reflector:
         self.last_heard = clock()
         """When the last line or page came."""
         self.trouble: Trouble | None = None
+        self._must_tell = False
+        """Whether the sink wants to know of the next trouble, or of its end, even if that is what it knows."""
         self._api = api
         self._sink = sink
         self._clock = clock
@@ -134,6 +136,11 @@ class Reflector:
         """
         if not (self._listing and self._clock() - self.last_heard < self._timing.steady):
             self._restart("renewed")
+
+    def ask_again(self) -> None:
+        """Try at once what was refused; the sink is told of the answer, be it the same."""
+        self._must_tell = True
+        self._restart("renewed")
 
     def start_over(self) -> None:
         """Forget the version and list: the server is not the one it was."""
@@ -327,8 +334,8 @@ class Reflector:
         return self._seen > 0 or self._verb != "watch" or self._clock() - self._open_since >= self._timing.steady
 
     def _set_trouble(self, trouble: Trouble | None) -> None:
-        if trouble != self.trouble:
-            self.trouble = trouble
+        if trouble != self.trouble or self._must_tell:
+            self.trouble, self._must_tell = trouble, False
             self._tell(self._sink.trouble, self, trouble)
 
     def _tell(self, listener: Callable[..., None], *words: object) -> None:

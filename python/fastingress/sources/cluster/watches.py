@@ -44,6 +44,7 @@ class Watches:
         task = asyncio.get_running_loop().create_task(reflector.run(), name=f"follow {feed.part}")
         task.add_done_callback(_report)
         self._running[feed] = reflector, task
+        feed.allowed = self._ask_again
         self._tell_missing(feed)
         return feed
 
@@ -75,6 +76,16 @@ class Watches:
         """The server is not the one it was: everything is listed."""
         for reflector, _ in self._running.values():
             reflector.start_over()
+
+    def _ask_again(self) -> None:
+        """Permissions come together: where one is given, what was refused besides is tried at once.
+
+        A start waits for those answers. Else it would be ready, and answer 404, before it may see its class.
+        """
+        for feed, (reflector, _) in self._running.items():
+            if feed.is_denied:
+                feed.ask_again()
+                reflector.ask_again()
 
     def relists(self) -> Counter[str]:
         """By resource: how often all objects had to be listed once more."""

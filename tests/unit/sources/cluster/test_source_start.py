@@ -170,3 +170,24 @@ def test_a_server_that_stays_away_is_one_problem_and_its_return_renews_every_wat
             assert sum(counters.relists.values()) == 0
 
     asyncio.run(test())
+
+
+def test_a_start_that_is_given_its_permissions_late_waits_for_all_that_may_have_come_with_the_first() -> None:
+    async def test() -> None:
+        world = World()
+        shop(world)
+        world.put("IngressClass", "", "other", spec={"controller": "fastingress.io/ingress-controller"})
+        resources = ("ingresses", "ingressclasses", "namespaces")
+        world.denied = {(verb, resource) for verb in ("list", "watch") for resource in resources}
+        async with watching(world) as it:
+            starting = asyncio.create_task(it.take())
+            # Each refusal doubles the wait for the next try, and chance says which of them tries first.
+            await eventually(lambda: world.refused["watch", "ingressclasses"] >= 4)
+            world.denied = {("list", "namespaces"), ("watch", "namespaces")}
+            first = await starting
+            assert not first.settled
+            assert sorted(it.names("IngressClass")) == ["fastingress", "other"]
+            assert it.names("Namespace") == []
+            assert (await it.take()).settled
+
+    asyncio.run(test())
