@@ -15,12 +15,16 @@ from msgspec import Struct
 VERSION = 1
 """The version of this schema; the core refuses a change set of another version."""
 
-Kind: TypeAlias = Literal["settings", "endpoints", "upstream", "certificate", "fragment"]
+Kind: TypeAlias = Literal[
+    "settings", "endpoints", "upstream", "certificate", "fragment", "authority", "stream", "tickets"
+]
 Key: TypeAlias = tuple[str, str]
 """Kind and name of an entry of the desired state, as in `("endpoints", "default/shop:80")`."""
 
 PathKind: TypeAlias = Literal["exact", "prefix", "raw_prefix", "regex"]
 Balance: TypeAlias = Literal["round_robin", "least_requests"]
+Protocol: TypeAlias = Literal["http", "https", "h2c", "h2", "auto"]
+VerifyClient: TypeAlias = Literal["on", "optional", "optional_no_ca"]
 Compat: TypeAlias = Literal["strict", "ingress-nginx"]
 Header: TypeAlias = tuple[str, str]
 
@@ -109,9 +113,21 @@ class Policy(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=
     request_headers: HeaderEdits = _NO_EDITS
     response_headers: HeaderEdits = _NO_EDITS
     access_log: bool | None = None
+    grpc_web: bool | None = None
 
 
 _NO_POLICY = Policy()
+
+
+class ClientAuth(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """What a client's certificate is to be (`auth-tls-*`)."""
+
+    authority: str
+    verify: VerifyClient = "on"
+    depth: int = 1
+    match_cn: str | None = None
+    error_page: str | None = None
+    pass_certificate: bool = False
 
 
 class Fragment(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -123,6 +139,8 @@ class Fragment(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     scope: str = "process"
     weak: bool = False
     certificate: str | None = None
+    client_auth: ClientAuth | None = None
+    passthrough: Target | None = None
     policy: Policy = _NO_POLICY
     regex_host: bool = False
     routes: tuple[Route, ...] = ()
@@ -145,6 +163,22 @@ class EndpointSet(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     dns: DnsTarget | None = None
 
 
+class UpstreamTls(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """How TLS is spoken to an endpoint."""
+
+    name: str | None = None
+    send_name: bool = False
+    verify: bool = False
+    verify_depth: int = 1
+    protocols: tuple[str, ...] = ()
+    ciphers: tuple[str, ...] = ()
+    authority: str | None = None
+    certificate: str | None = None
+
+
+_PLAIN_TLS = UpstreamTls()
+
+
 class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
     """How to speak to the endpoints of a backend. Its key is a hash of its content."""
 
@@ -152,6 +186,8 @@ class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     connect_timeout_ms: int | None = None
     read_timeout_ms: int | None = None
     send_timeout_ms: int | None = None
+    protocol: Protocol = "http"
+    tls: UpstreamTls = _PLAIN_TLS
 
 
 class Certificate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -159,9 +195,35 @@ class Certificate(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 
     chain: bytes
     key: bytes
+    ocsp: bytes = b""
 
     def __repr__(self) -> str:
         return f"Certificate({len(self.chain)} bytes, key withheld)"
+
+
+class Authority(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """Whom to trust. Its key is `namespace/secret`."""
+
+    roots: bytes
+    revocations: bytes = b""
+
+
+class Stream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A TCP or UDP service on a port of its own. Its key is `tcp/PORT` or `udp/PORT`."""
+
+    target: Target
+    accept_proxy: bool = False
+    send_proxy: int = 0
+    idle_timeout_ms: int = 600_000
+
+
+class Tickets(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """Keys of session tickets, newest first. Never printed. Its key is `process`."""
+
+    keys: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"Tickets({len(self.keys)} keys, withheld)"
 
 
 class Settings(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -183,9 +245,13 @@ class Settings(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     underscores_in_headers: bool = False
     merge_slashes: bool = True
     access_log: bool = True
+    hsts: bool = True
+    hsts_max_age: int = 31_536_000
+    hsts_include_subdomains: bool = True
+    hsts_preload: bool = False
 
 
-Entry: TypeAlias = Settings | EndpointSet | Upstream | Certificate | Fragment
+Entry: TypeAlias = Settings | EndpointSet | Upstream | Certificate | Fragment | Authority | Stream | Tickets
 """A value of the desired state."""
 
 STRUCT_OF: dict[str, type[Entry]] = {
@@ -194,6 +260,9 @@ STRUCT_OF: dict[str, type[Entry]] = {
     "upstream": Upstream,
     "certificate": Certificate,
     "fragment": Fragment,
+    "authority": Authority,
+    "stream": Stream,
+    "tickets": Tickets,
 }
 KIND_OF: dict[type[Any], str] = {struct: kind for kind, struct in STRUCT_OF.items()}
 

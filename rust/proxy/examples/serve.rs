@@ -50,6 +50,8 @@ fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
         scope: "process".into(),
         weak: false,
         certificate: None,
+        client_auth: None,
+        passthrough: None,
         policy: Policy::default(),
         regex_host: false,
         routes: vec![Route {

@@ -77,6 +77,8 @@ fn table(policy: Policy, endpoint: &str) -> Arc<RouteTable> {
         scope: "process".into(),
         weak: false,
         certificate: None,
+        client_auth: None,
+        passthrough: None,
         policy,
         regex_host: false,
         routes: vec![schema::Route {

@@ -21,7 +21,7 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 /// Owns the mutable side of the route table. Single-threaded; the gateway keeps it under a lock.
 #[derive(Debug)]
 pub struct Compiler {
-    pub(crate) entries: [Map<Box<str>, Entry>; 5],
+    pub(crate) entries: [Map<Box<str>, Entry>; Kind::ALL.len()],
     pub(crate) digest: Digest,
     pub(crate) fragments: Fragments,
     pub(crate) parts: Parts,
@@ -41,8 +41,17 @@ pub struct Applied {
     /// What was done and what is wrong.
     pub report: Report,
     /// Certificates by key that are new or changed; `None`: removed.
-    pub certificates: Vec<(Box<str>, Option<schema::Certificate>)>,
+    pub certificates: Changes<schema::Certificate>,
+    /// The same of authorities.
+    pub authorities: Changes<schema::Authority>,
+    /// The same of TCP and UDP services.
+    pub streams: Changes<schema::Stream>,
+    /// The same of ticket keys.
+    pub tickets: Changes<schema::Tickets>,
 }
+
+/// Values by key that are new or changed; `None`: removed.
+pub type Changes<T> = Vec<(Box<str>, Option<T>)>;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
@@ -63,7 +72,10 @@ pub(crate) struct Fallback {
 struct Work {
     changed: bool,
     report: Report,
-    certificates: Vec<(Box<str>, Option<schema::Certificate>)>,
+    certificates: Changes<schema::Certificate>,
+    authorities: Changes<schema::Authority>,
+    streams: Changes<schema::Stream>,
+    tickets: Changes<schema::Tickets>,
     problems: BTreeMap<Box<str>, Vec<Problem>>,
     upstreams: HashSet<Box<str>>,
     stale: HashSet<(FragmentId, Box<str>)>,
@@ -176,6 +188,9 @@ impl Compiler {
             Kind::Upstream => self.upsert_upstream(key, blob, work),
             Kind::Certificate => upsert_certificate(key, blob, work),
             Kind::Fragment => self.upsert_fragment(blob, digest, work),
+            Kind::Authority => pass_on(key, blob, &mut work.authorities),
+            Kind::Stream => pass_on(key, blob, &mut work.streams),
+            Kind::Tickets => pass_on(key, blob, &mut work.tickets),
         };
         let (fragment, problems) = match result {
             Ok(Sound { fragment, problems }) => (fragment, problems),
@@ -224,6 +239,9 @@ impl Compiler {
             }
             Kind::Upstream => self.set_upstream(key, None, work),
             Kind::Certificate => work.certificates.push((key.into(), None)),
+            Kind::Authority => work.authorities.push((key.into(), None)),
+            Kind::Stream => work.streams.push((key.into(), None)),
+            Kind::Tickets => work.tickets.push((key.into(), None)),
             Kind::Fragment => {}
         }
     }
@@ -358,6 +376,9 @@ impl Compiler {
             table: self.table(),
             report,
             certificates: work.certificates,
+            authorities: work.authorities,
+            streams: work.streams,
+            tickets: work.tickets,
         }
     }
 }
@@ -375,6 +396,16 @@ fn upsert_certificate(key: &str, blob: &[u8], work: &mut Work) -> Result<Sound, 
     Ok(Sound::default())
 }
 
+/// A value that others than routes refer to.
+fn pass_on<T: serde::de::DeserializeOwned>(
+    key: &str,
+    blob: &[u8],
+    changes: &mut Changes<T>,
+) -> Result<Sound, Box<str>> {
+    changes.push((key.into(), Some(decode::value(blob)?)));
+    Ok(Sound::default())
+}
+
 fn problem(code: &str, message: &str) -> Problem {
     Problem {
         code: code.into(),
@@ -389,11 +420,14 @@ fn scope(kind: Kind, key: &str) -> Box<str> {
 
 impl Kind {
     /// In the order in which values need each other.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 8] = [
         Self::Settings,
         Self::Endpoints,
-        Self::Upstream,
+        Self::Authority,
         Self::Certificate,
+        Self::Upstream,
+        Self::Tickets,
+        Self::Stream,
         Self::Fragment,
     ];
 }

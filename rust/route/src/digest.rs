@@ -41,6 +41,9 @@ impl Kind {
             Self::Upstream => "upstream",
             Self::Certificate => "certificate",
             Self::Fragment => "fragment",
+            Self::Authority => "authority",
+            Self::Stream => "stream",
+            Self::Tickets => "tickets",
         }
     }
 }

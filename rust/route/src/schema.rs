@@ -52,6 +52,12 @@ pub enum Kind {
     Certificate,
     /// [`Fragment`]; the name is `host/uid`.
     Fragment,
+    /// [`Authority`]; the name is `namespace/secret`.
+    Authority,
+    /// [`Stream`]; the name is `tcp/PORT` or `udp/PORT`.
+    Stream,
+    /// [`Tickets`]; the name is `process`.
+    Tickets,
 }
 
 /// One Ingress's rules for one host. The fragments of a host are merged by the compiler, oldest first.
@@ -74,6 +80,12 @@ pub struct Fragment {
     /// The certificate of this host, as `namespace/secret`. The oldest fragment of a host that has one decides.
     #[serde(default)]
     pub certificate: Option<Box<str>>,
+    /// Whether clients of this host must show a certificate. The oldest fragment of a host that says so decides.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuth>,
+    /// Where TLS connections to this host go unopened. The oldest fragment of a host that has one decides.
+    #[serde(default)]
+    pub passthrough: Option<Target>,
     /// The policies of that Ingress; they apply to all its routes.
     #[serde(default)]
     pub policy: Policy,
@@ -192,6 +204,66 @@ pub struct Upstream {
     /// Milliseconds between two writes.
     #[serde(default)]
     pub send_timeout_ms: Option<u32>,
+    /// What is spoken to them.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// How TLS is spoken, where it is.
+    #[serde(default)]
+    pub tls: UpstreamTls,
+}
+
+/// What is spoken to an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// HTTP/2 with prior knowledge.
+    H2c,
+    /// HTTP/2 over TLS.
+    H2,
+    /// As the client came: [`Protocol::Http`] on the plain port, [`Protocol::Https`] on the TLS port.
+    Auto,
+}
+
+/// How TLS is spoken to an endpoint. The defaults are those of ingress-nginx.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamTls {
+    /// The name to verify and to send; the host of the request where it is left out.
+    pub name: Option<Box<str>>,
+    /// Send the name (SNI).
+    pub send_name: bool,
+    /// Verify the certificate of the endpoint.
+    pub verify: bool,
+    /// Most certificates between that of the endpoint and a root.
+    pub verify_depth: u8,
+    /// `TLSv1.2`, `TLSv1.3`; empty for both.
+    pub protocols: Vec<Box<str>>,
+    /// Cipher suites by name; empty for all.
+    pub ciphers: Vec<Box<str>>,
+    /// The roots to verify against: the key of an [`Authority`]; the well-known ones where it is left out.
+    pub authority: Option<Box<str>>,
+    /// The certificate to show: the key of a [`Certificate`].
+    pub certificate: Option<Box<str>>,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self {
+            name: None,
+            send_name: false,
+            verify: false,
+            verify_depth: 1,
+            protocols: Vec::new(),
+            ciphers: Vec::new(),
+            authority: None,
+            certificate: None,
+        }
+    }
 }
 
 /// How an endpoint is chosen.
@@ -215,6 +287,96 @@ pub struct Certificate {
     /// `tls.key`.
     #[serde(with = "serde_bytes")]
     pub key: Vec<u8>,
+    /// `tls.ocsp`: an answer of the certificate's OCSP responder in DER, to be stapled; empty if there is none.
+    #[serde(default, with = "serde_bytes")]
+    pub ocsp: Vec<u8>,
+}
+
+/// Whom to trust: of clients, or of endpoints.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authority {
+    /// `ca.crt`: certificates in PEM.
+    #[serde(with = "serde_bytes")]
+    pub roots: Vec<u8>,
+    /// `ca.crl`: revocation lists in PEM; empty if there are none.
+    #[serde(default, with = "serde_bytes")]
+    pub revocations: Vec<u8>,
+}
+
+/// What a client's certificate is to be (`auth-tls-*`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientAuth {
+    /// The key of an [`Authority`]. While that is absent or broken every request is refused.
+    pub authority: Box<str>,
+    /// What is asked of clients.
+    #[serde(default)]
+    pub verify: VerifyClient,
+    /// Most certificates between that of the client and a root.
+    #[serde(default = "one")]
+    pub depth: u8,
+    /// A regular expression that the common name has to match.
+    #[serde(default)]
+    pub match_cn: Option<Box<str>>,
+    /// Where clients are sent that are refused; without one they are answered 400.
+    #[serde(default)]
+    pub error_page: Option<Box<str>>,
+    /// Pass the certificate on in `ssl-client-cert`.
+    #[serde(default)]
+    pub pass_certificate: bool,
+}
+
+fn one() -> u8 {
+    1
+}
+
+/// What is asked of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyClient {
+    /// A certificate that verifies.
+    #[default]
+    On,
+    /// None, or one that verifies.
+    Optional,
+    /// None, or any; whether it verifies is told to the backend.
+    OptionalNoCa,
+}
+
+/// A TCP or UDP service on a port of its own.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stream {
+    /// Where it goes.
+    pub target: Target,
+    /// Clients send a PROXY header first. TCP only.
+    #[serde(default)]
+    pub accept_proxy: bool,
+    /// The version of the PROXY header that endpoints get first: 0 for none, 1 or 2. TCP only.
+    #[serde(default)]
+    pub send_proxy: u8,
+    /// Milliseconds without a byte after which a connection or a UDP session ends.
+    #[serde(default = "ten_minutes")]
+    pub idle_timeout_ms: u32,
+}
+
+fn ten_minutes() -> u32 {
+    600_000
+}
+
+/// Keys of session tickets, so that replicas take each other's.
+#[derive(Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tickets {
+    /// 48 or 80 bytes each, newest first: the first one makes tickets, all of them open tickets.
+    pub keys: Vec<serde_bytes::ByteBuf>,
+}
+
+impl std::fmt::Debug for Tickets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tickets({} keys, withheld)", self.keys.len())
+    }
 }
 
 impl std::fmt::Debug for Certificate {
@@ -259,6 +421,14 @@ pub struct Settings {
     pub merge_slashes: bool,
     /// Write an access record for each request.
     pub access_log: bool,
+    /// Send `Strict-Transport-Security` with answers over TLS.
+    pub hsts: bool,
+    /// Its `max-age` in seconds.
+    pub hsts_max_age: u64,
+    /// Its `includeSubDomains`.
+    pub hsts_include_subdomains: bool,
+    /// Its `preload`.
+    pub hsts_preload: bool,
 }
 
 impl Default for Settings {
@@ -280,6 +450,10 @@ impl Default for Settings {
             underscores_in_headers: false,
             merge_slashes: true,
             access_log: true,
+            hsts: true,
+            hsts_max_age: 31_536_000,
+            hsts_include_subdomains: true,
+            hsts_preload: false,
         }
     }
 }
@@ -328,6 +502,8 @@ pub struct Policy {
     pub response_headers: HeaderEdits,
     /// `enable-access-log`.
     pub access_log: Option<bool>,
+    /// `fastingress.io/grpc-web`: translate gRPC-Web to gRPC.
+    pub grpc_web: Option<bool>,
 }
 
 /// A redirect to a fixed place.

@@ -56,6 +56,7 @@ fn value() -> impl Strategy<Value = (Key, Vec<u8>)> {
     let certificate = || Certificate {
         chain: b"c".to_vec(),
         key: b"k".to_vec(),
+        ocsp: Vec::new(),
     };
     prop_oneof![
         8 => fragment().prop_map(|(name, fragment)| (Key(Kind::Fragment, name.into()), encode(&fragment))),

@@ -46,6 +46,9 @@ fn spell(change: &ChangeSet) -> Value {
             Kind::Endpoints => value::<schema::EndpointSet>(&upsert.2),
             Kind::Upstream => value::<schema::Upstream>(&upsert.2),
             Kind::Certificate => text_of_bytes(&value::<schema::Certificate>(&upsert.2)),
+            Kind::Authority => text_of_bytes(&value::<schema::Authority>(&upsert.2)),
+            Kind::Stream => value::<schema::Stream>(&upsert.2),
+            Kind::Tickets => text_of_bytes(&value::<schema::Tickets>(&upsert.2)),
             Kind::Fragment => value::<schema::Fragment>(&upsert.2),
         };
         json!([upsert.0, upsert.1, value])
@@ -59,11 +62,17 @@ fn spell(change: &ChangeSet) -> Value {
 }
 
 fn text_of_bytes(value: &Value) -> Value {
-    let text = |name: &str| {
-        let bytes: Vec<u8> = serde_json::from_value(value[name].clone()).expect("a list of bytes");
-        String::from_utf8(bytes).expect("PEM is text")
-    };
-    json!({ "chain": text("chain"), "key": text("key") })
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), text_of_bytes(field)))
+            .collect(),
+        Value::Array(items) if items.iter().any(Value::is_array) => items.iter().map(text_of_bytes).collect(),
+        bytes => {
+            let bytes: Vec<u8> = serde_json::from_value(bytes.clone()).expect("a list of bytes");
+            String::from_utf8(bytes).expect("PEM is text").into()
+        }
+    }
 }
 
 #[test]

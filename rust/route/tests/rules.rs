@@ -513,6 +513,7 @@ fn certificates_come_back_and_names_find_theirs() {
     let certificate = Certificate {
         chain: b"chain".to_vec(),
         key: b"key".to_vec(),
+        ocsp: Vec::new(),
     };
     let added = apply(
         &mut compiler,

@@ -20,7 +20,9 @@ import msgspec
 
 from fastingress import model
 from fastingress.model import (
+    Authority,
     Certificate,
+    ClientAuth,
     DnsTarget,
     EndpointSet,
     Entry,
@@ -34,8 +36,11 @@ from fastingress.model import (
     ReportedProblem,
     Route,
     Settings,
+    Stream,
     Target,
+    Tickets,
     Upstream,
+    UpstreamTls,
 )
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "fixtures" / "golden"
@@ -50,6 +55,15 @@ _EVERY_FRAGMENT_FIELD = Fragment(
     scope="class/edge",
     weak=True,
     certificate="default/shop-tls",
+    client_auth=ClientAuth(
+        authority="default/clients",
+        verify="optional_no_ca",
+        depth=3,
+        match_cn="^a+$",
+        error_page="https://errors.example.com/",
+        pass_certificate=True,
+    ),
+    passthrough=Target(service="inner", endpoints="default/inner:443"),
     policy=Policy(
         ssl_redirect=False,
         force_ssl_redirect=True,
@@ -69,6 +83,7 @@ _EVERY_FRAGMENT_FIELD = Fragment(
             remove=("server",), set=(("x-frame-options", "DENY"),), add=(("set-cookie", "a=1"), ("set-cookie", "b=2"))
         ),
         access_log=False,
+        grpc_web=True,
     ),
     regex_host=True,
     routes=(
@@ -97,6 +112,10 @@ _EVERY_SETTING = Settings(
     underscores_in_headers=True,
     merge_slashes=False,
     access_log=False,
+    hsts=False,
+    hsts_max_age=86_400,
+    hsts_include_subdomains=False,
+    hsts_preload=True,
 )
 
 CHANGE_SETS: dict[str, tuple[dict[Key, Entry], list[Key], bool]] = {
@@ -123,12 +142,35 @@ CHANGE_SETS: dict[str, tuple[dict[Key, Entry], list[Key], bool]] = {
                 known=True, dns=DnsTarget(name="api.example.org", port=443, allow_local=True)
             ),
             ("upstream", "a1b2c3d4"): Upstream(
-                balance="least_requests", connect_timeout_ms=250, read_timeout_ms=3_600_000, send_timeout_ms=1
+                balance="least_requests",
+                connect_timeout_ms=250,
+                read_timeout_ms=3_600_000,
+                send_timeout_ms=1,
+                protocol="h2",
+                tls=UpstreamTls(
+                    name="inner.example.com",
+                    send_name=True,
+                    verify=True,
+                    verify_depth=2,
+                    protocols=("TLSv1.3",),
+                    ciphers=("TLS_AES_128_GCM_SHA256",),
+                    authority="default/roots",
+                    certificate="default/us",
+                ),
             ),
             ("certificate", "default/shop-tls"): Certificate(
                 chain=b"-----BEGIN CERTIFICATE-----\nnot one\n-----END CERTIFICATE-----\n",
                 key=b"-----BEGIN PRIVATE KEY-----\nnot one either\n-----END PRIVATE KEY-----\n",
+                ocsp=b"not an answer",
             ),
+            ("authority", "default/clients"): Authority(roots=b"no roots", revocations=b"no lists"),
+            ("stream", "tcp/9000"): Stream(
+                target=Target(service="db", endpoints="default/db:5432"),
+                accept_proxy=True,
+                send_proxy=2,
+                idle_timeout_ms=1_000,
+            ),
+            ("tickets", "process"): Tickets(keys=(b"k" * 80, b"j" * 48)),
             ("fragment", f"shop.example.com/{_SHOP.uid}"): _EVERY_FRAGMENT_FIELD,
         },
         [("fragment", "old.example.com/u-1"), ("certificate", "default/old-tls"), ("settings", "class/old")],

@@ -261,6 +261,7 @@ fn a_replaced_certificate_is_used_by_the_next_handshake() {
         schema::Certificate {
             chain: Vec::new(),
             key: Vec::new(),
+            ocsp: Vec::new(),
         },
     );
     assert_eq!(server.shows("a.example"), SELF_SIGNED);

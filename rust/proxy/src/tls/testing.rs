@@ -42,6 +42,7 @@ impl Recipe {
         schema::Certificate {
             chain: certificate.pem().into_bytes(),
             key: key.serialize_pem().into_bytes(),
+            ocsp: Vec::new(),
         }
     }
 
@@ -57,6 +58,7 @@ impl Recipe {
         schema::Certificate {
             chain: chain.into_bytes(),
             key: key.serialize_pem().into_bytes(),
+            ocsp: Vec::new(),
         }
     }
 }
@@ -75,6 +77,7 @@ pub fn for_address(address: &str) -> schema::Certificate {
     schema::Certificate {
         chain: certificate.pem().into_bytes(),
         key: key.serialize_pem().into_bytes(),
+        ocsp: Vec::new(),
     }
 }
 
@@ -83,6 +86,7 @@ pub fn with_key_of(certificate: &schema::Certificate, other: &schema::Certificat
     schema::Certificate {
         chain: certificate.chain.clone(),
         key: other.key.clone(),
+        ocsp: Vec::new(),
     }
 }
 

@@ -92,6 +92,8 @@ fn fragment(path: &str) -> Fragment {
         scope: "process".into(),
         weak: false,
         certificate: None,
+        client_auth: None,
+        passthrough: None,
         policy: Policy::default(),
         regex_host: false,
         routes: vec![Route {

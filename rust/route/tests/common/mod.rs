@@ -71,6 +71,8 @@ pub fn fragment(name: &str, host: &str) -> Fragment {
         scope: "process".into(),
         weak: false,
         certificate: None,
+        client_auth: None,
+        passthrough: None,
         policy: Policy::default(),
         regex_host: false,
         routes: Vec::new(),

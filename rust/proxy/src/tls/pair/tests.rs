@@ -28,10 +28,12 @@ fn every_kind_of_key_in_every_form_signs() {
     let sec1 = |of: &schema::Certificate| schema::Certificate {
         chain: of.chain.clone(),
         key: older_form(&of.key, "EC PRIVATE KEY"),
+        ocsp: Vec::new(),
     };
     let pkcs1 = schema::Certificate {
         chain: rsa.chain.clone(),
         key: older_form(&rsa.key, "RSA PRIVATE KEY"),
+        ocsp: Vec::new(),
     };
     for source in [&p256, &sec1(&p256), &p384, &sec1(&p384), &ed25519, &rsa, &pkcs1] {
         let pair = Pair::parse(source).unwrap();
@@ -92,7 +94,12 @@ fn what_cannot_be_read_says_why_without_a_byte_of_it() {
         ),
     ];
     for (chain, key, expected) in cases {
-        let invalid = Pair::parse(&schema::Certificate { chain, key }).unwrap_err();
+        let invalid = Pair::parse(&schema::Certificate {
+            chain,
+            key,
+            ocsp: Vec::new(),
+        })
+        .unwrap_err();
         let said = invalid.to_string();
         assert!(said.contains(expected), "{said:?} has no {expected:?}");
         assert!(!said.contains("secret") && !said.contains('\u{1}'), "{said}");
@@ -101,6 +108,7 @@ fn what_cannot_be_read_says_why_without_a_byte_of_it() {
     let pair = Pair::parse(&schema::Certificate {
         chain: good.chain,
         key: not_a_key,
+        ocsp: Vec::new(),
     })
     .unwrap();
     assert_eq!(pair.signing().unwrap_err(), Invalid::UnusableKey);

@@ -66,6 +66,7 @@ fn a_broken_certificate_is_absent_until_it_is_mended() {
     let broken = schema::Certificate {
         chain: b"nonsense".to_vec(),
         key: b"nonsense".to_vec(),
+        ocsp: Vec::new(),
     };
     let answer = store.apply(&[set("ns/a", broken)]);
     assert_eq!(codes(&answer), [("certificate:ns/a", vec!["InvalidCertificate"])]);
