@@ -85,6 +85,8 @@ fn fragment(number: usize) -> impl Strategy<Value = Fragment> {
             scope: "process".into(),
             weak,
             certificate: None,
+            client_auth: None,
+            passthrough: None,
             policy: fastingress_route::schema::Policy::default(),
             regex_host,
             routes: rules.into_iter().enumerate().map(route).collect(),
