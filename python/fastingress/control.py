@@ -21,7 +21,7 @@ from fastingress.observe import FIELDS
 from fastingress.problems import Problem
 from fastingress.publish import ProblemBook
 from fastingress.store import Change, Dependency, Store
-from fastingress.translate import Delta, Translator
+from fastingress.translate import UNITS_OF_SECRETS, Delta, Translator
 
 _log = logging.getLogger("fastingress.control")
 
@@ -134,7 +134,10 @@ class Control:
     def _hold(self, delta: Delta) -> None:
         """What is said of Secrets that are only now asked for waits a little: mostly they come."""
         fresh = {
-            f"translate/certificate:{each.namespace}/{each.name}" for each in delta.needed if each.kind == "Secret"
+            f"translate/{unit}:{each.namespace}/{each.name}"
+            for each in delta.needed
+            if each.kind == "Secret"
+            for unit in UNITS_OF_SECRETS
         }
         self._held |= fresh
         if fresh:

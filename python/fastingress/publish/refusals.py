@@ -1,8 +1,8 @@
 """What the Rust side refused, told in terms of objects and files.
 
 A report names scopes (`host:NAME`, `KIND:KEY`) and, where it can, an Ingress. Here each problem gets its object, its
-place in a file and its severity. A bad certificate becomes a problem of each Ingress that uses the Secret, since that
-is whose owner has to act.
+place in a file and its severity. A bad certificate or authority becomes a problem of each Ingress that uses the
+Secret, since that is whose owner has to act.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class Refusals:
         if refused.ingress is not None:
             ref = refused.ingress
             yield self._problem(refused, "Ingress", ref.namespace, ref.name, refused.message)
-        elif kind in ("certificate", "certificate-name"):
-            yield from self._of_certificate(refused, kind, key)
+        elif kind in ("certificate", "certificate-name", "authority"):
+            yield from self._of_secret(refused, kind, key)
         else:
             message = f"{kind} {key}: {refused.message}"
             yield Problem(code=refused.code, severity=_severity(refused.code), object=None, message=message)
 
-    def _of_certificate(self, refused: ReportedProblem, kind: str, key: str) -> Iterable[Problem]:
-        owners = self._users_of_host(key) if kind == "certificate-name" else list(self._owners(("certificate", key)))
+    def _of_secret(self, refused: ReportedProblem, kind: str, key: str) -> Iterable[Problem]:
+        owners = self._users_of_host(key) if kind == "certificate-name" else list(self._owners((kind, key)))
         for owner in owners:
             yield self._problem(refused, "Ingress", owner.namespace, owner.name, refused.message)
         if not owners:

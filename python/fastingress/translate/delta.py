@@ -15,6 +15,7 @@ class Counts(Struct):
     ingresses: int = 0
     endpoint_sets: int = 0
     certificates: int = 0
+    authorities: int = 0
     settings: int = 0
 
 
@@ -28,7 +29,7 @@ class Delta(Struct, frozen=True):
     problems: dict[str, list[Problem]]
     """For each unit named, all that is wrong with it now; an empty list clears. Units not named keep what they had.
     A unit is `ingress:namespace/name`, `endpoints:namespace/service:port`, `certificate:namespace/secret`,
-    `class:name` or `settings:process`."""
+    `authority:namespace/secret`, `class:name` or `settings:process`."""
     counts: Counts
     """Work done."""
     needed: frozenset[Dependency] = frozenset()

@@ -1,9 +1,9 @@
 """The translator: keeps what came of every object, and redoes exactly what a change touches.
 
-Its units are one per Ingress, per endpoint set, per certificate, per class with parameters, and one for the settings.
-A unit's outcome is a function of what it read, and what it read is recorded, found or missing. Endpoint sets,
-certificates, classes and upstreams are shared: they exist while someone refers to them. No I/O, no clock; it does not
-encode change sets and does not publish.
+Its units are one per Ingress, per endpoint set, per certificate, per authority, per class with parameters, and one for
+the settings. A unit's outcome is a function of what it read, and what it read is recorded, found or missing. Endpoint
+sets, certificates, authorities, classes and upstreams are shared: they exist while someone refers to them. No I/O, no
+clock; it does not encode change sets and does not publish.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterable
 from fastingress.model import Key, Settings, encode
 from fastingress.problems import ObjectRef, Problem
 from fastingress.store import ALL, Dependency, RecordingView, View
+from fastingress.translate.authorities import translate_authority
 from fastingress.translate.backends import translate_endpoints
 from fastingress.translate.certificates import translate_certificate
 from fastingress.translate.classes import check_own_class
@@ -161,6 +162,8 @@ class Translator:
             return self._endpoints(view, key)
         if kind == "certificate":
             return self._certificate(view, key)
+        if kind == "authority":
+            return self._authority(view, key)
         if kind == "class":
             return self._class(view, key)
         return self._settings(view)
@@ -197,6 +200,12 @@ class Translator:
         self._counts.certificates += 1
         namespace, _, name = key[1].partition("/")
         value, findings = translate_certificate(view, namespace, name)
+        entries = {} if value is None else {key: encode(value)}
+        return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
+
+    def _authority(self, view: RecordingView, key: Key) -> Unit:
+        self._counts.authorities += 1
+        value, findings = translate_authority(view, *_namespace_and_name(key))
         entries = {} if value is None else {key: encode(value)}
         return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
 

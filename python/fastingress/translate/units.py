@@ -18,7 +18,9 @@ from fastingress.translate.findings import Finding
 from fastingress.translate.members import Members
 from fastingress.translate.state import State
 
-_SHARED = ("endpoints", "certificate", "class")
+_SHARED = ("endpoints", "certificate", "authority", "class")
+UNITS_OF_SECRETS = ("certificate", "authority")
+"""Those that are named by a Secret."""
 _FETCHED = ("Secret", "ConfigMap")
 """Kinds of which a source need not bring more than is read."""
 
