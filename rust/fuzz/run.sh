@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:?seconds per target}
 shift
-[ $# -gt 0 ] || set -- request_head response_head body_framing path_normalise change_set
+[ $# -gt 0 ] || set -- request_head response_head body_framing path_normalise change_set proxy_header
 for target in "$@"; do
     case $target in
         request_head | response_head | body_framing) dict=http ;;

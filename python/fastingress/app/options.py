@@ -90,6 +90,8 @@ def core_options(config: Config) -> bytes:
             "bind": config.bind,
             "admin_port": config.admin_port,
             "admin_bind": config.admin_bind,
+            "use_proxy_protocol": config.use_proxy_protocol,
+            "proxy_protocol_from": config.proxy_protocol_from,
             "workers": config.workers,
             "access_log": config.access_log,
             "ssl_protocols": config.ssl_protocols,

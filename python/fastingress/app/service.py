@@ -250,6 +250,10 @@ async def _first_of(wanted: asyncio.Future[None], tasks: list[asyncio.Task[None]
 
 def _check(config: Config) -> None:
     """Raises `ConfigError`."""
+    if config.use_proxy_protocol and not config.proxy_protocol_from:
+        raise ConfigError(
+            "--use-proxy-protocol: --proxy-protocol-from has to say which networks are believed (0.0.0.0/0,::/0: all)"
+        )
     if not config.manifests:
         return
     for flag in (flag for flag in FLAGS.values() if flag.group in CLUSTER_GROUPS):

@@ -198,6 +198,21 @@ class Config:
         _LISTEN,
         "An address for the admin port. May be given several times.",
     )
+    use_proxy_protocol: bool = declare(
+        BOOLEAN,
+        False,
+        _LISTEN,
+        "Connections to the HTTP and HTTPS ports begin with a PROXY header, version 1 or 2, which says who the client "
+        "is. One without it is closed. Needs --proxy-protocol-from.",
+    )
+    proxy_protocol_from: tuple[str, ...] = declare(
+        NETWORKS,
+        (),
+        _LISTEN,
+        "Networks of the load balancers that send PROXY headers, to the HTTP and HTTPS ports and to TCP services that "
+        "ask for them. Connections from elsewhere are closed. 0.0.0.0/0,::/0 believes everyone. May be given several "
+        "times.",
+    )
     workers: int = declare(
         number(least=0, most=1024, zero="one per core this process may use"),
         0,

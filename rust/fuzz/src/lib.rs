@@ -5,7 +5,7 @@
 //! | [`ours`] | a message as this project reads it, and as it would pass it on |
 //! | [`hyper_reads`] | the same bytes as hyper reads them, as server and as client |
 //! | [`khttp_reads`] | the same head as khttp's parser reads it |
-//! | [`requests`], [`responses`], [`bodies`], [`paths`], [`change_sets`] | what must hold, one target each |
+//! | [`requests`], [`responses`], [`bodies`], [`paths`], [`change_sets`], [`proxy_headers`] | what must hold, one target each |
 //!
 //! Two oracles, since no single one will do. hyper is the most used HTTP/1 implementation in Rust and judges framing,
 //! bodies and trailers with code of its own, but its heads come from httparse, as ours do. khttp's parser shares no code
@@ -18,6 +18,7 @@ pub mod hyper_reads;
 pub mod khttp_reads;
 pub mod ours;
 pub mod paths;
+pub mod proxy_headers;
 pub mod requests;
 pub mod responses;
 

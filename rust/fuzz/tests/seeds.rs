@@ -1,6 +1,6 @@
 //! The seeds hold what the fuzz targets check, without a fuzzer: a quick look before a long run.
 
-use fastingress_fuzz::{bodies, change_sets, hyper_reads, paths, requests, responses};
+use fastingress_fuzz::{bodies, change_sets, hyper_reads, paths, proxy_headers, requests, responses};
 use std::path::Path;
 
 fn each(target: &str, check: impl Fn(&[u8])) {
@@ -38,6 +38,11 @@ fn match_forms() {
 #[test]
 fn change_sets_of_all_kinds() {
     each("change_set", change_sets::check);
+}
+
+#[test]
+fn proxy_headers_of_both_versions() {
+    each("proxy_header", proxy_headers::check);
 }
 
 /// The oracles are worth something only if they see what there is to see.

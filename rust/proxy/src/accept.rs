@@ -2,8 +2,10 @@
 
 use crate::conn::{ConnInfo, TlsInfo};
 use crate::downstream::Client;
+use crate::filters::is_within;
 use crate::listen::stop_new_connections;
 use crate::observe::{Handshake, Listener};
+use crate::proxy_protocol::{self, Denied};
 use crate::transport::Transport;
 use crate::worker::{Phase, Worker};
 use std::io;
@@ -21,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 const MOST_BACK_OFF: Duration = Duration::from_millis(500);
 /// What a handshake that has begun may still take when the socket is about to close: a long round trip.
 const HANDSHAKE: Duration = Duration::from_millis(200);
+/// A PROXY header with this port is of a client that spoke TLS.
+const HTTPS: u16 = 443;
 const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 
 /// Accepts until the phase says stop, then takes in what waits, and closes.
@@ -124,17 +128,38 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConf
         let _slower = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let (peer, local) = (unmapped(peer), unmapped(local));
-        let info = Box::new(ConnInfo {
+        let mut info = Box::new(ConnInfo {
             peer,
             local,
             tls: None,
             forwarded_port: local.port(),
+            https_before: false,
         });
+        if open.worker.shared.options.use_proxy_protocol
+            && let Err(Denied(reason)) = Box::pin(ask_proxy(&stream, &mut info, &open.worker)).await
+        {
+            return open.worker.metrics.refused(reason);
+        }
         match tls {
             None => Client::serve(Transport::Plain(stream), info, open.worker.clone()).await,
             Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,
         }
     });
+}
+
+/// Learns from the PROXY header whose connection it is.
+async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> Result<(), Denied> {
+    let options = &worker.shared.options;
+    if !is_within(info.peer.ip(), &options.proxy_protocol_from) {
+        return Err(Denied("proxy_protocol_untrusted"));
+    }
+    let wait = Duration::from_millis(options.head_timeout_ms.into());
+    if let Some(told) = proxy_protocol::receive(stream, wait).await? {
+        info.peer = told.source;
+        info.forwarded_port = told.destination.port();
+        info.https_before = told.destination.port() == HTTPS;
+    }
+    Ok(())
 }
 
 async fn serve_tls(stream: TcpStream, mut info: Box<ConnInfo>, config: Arc<rustls::ServerConfig>, worker: &Rc<Worker>) {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 /// Goes along with every request of a connection.
 #[derive(Debug, Clone)]
 pub struct ConnInfo {
-    /// The client. An IPv4-mapped IPv6 address has been made IPv4.
+    /// The client: what a PROXY header says, else the other end. An IPv4-mapped IPv6 address has been made IPv4.
     pub peer: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
@@ -13,6 +13,15 @@ pub struct ConnInfo {
     pub tls: Option<TlsInfo>,
     /// The port that clients believe they speak to. Goes into `X-Forwarded-Port`.
     pub forwarded_port: u16,
+    /// The client spoke TLS to the proxy in front of us: its PROXY header names port 443.
+    pub https_before: bool,
+}
+
+impl ConnInfo {
+    /// True when the client spoke TLS: to us, or to a proxy in front of us.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.https_before
+    }
 }
 
 /// What the handshake settled.

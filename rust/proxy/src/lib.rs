@@ -5,6 +5,7 @@
 //! | module | step |
 //! |---|---|
 //! | [`accept`] | sockets per worker, limits, back-off |
+//! | [`proxy_protocol`] | the header that says whose connection it is |
 //! | [`tls`] | certificates by SNI, handshakes |
 //! | [`downstream`] | one client connection: reads heads, keeps alive, closes in an orderly way |
 //! | [`request`] | the spine: route, filters, upstream, relay, log |
@@ -31,6 +32,7 @@ mod linger;
 mod listen;
 pub mod observe;
 pub mod options;
+pub mod proxy_protocol;
 pub mod record;
 mod relay;
 mod request;

@@ -1,5 +1,6 @@
 //! What is fixed while the process lives. What may change is `route::schema::Settings`.
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use std::net::IpAddr;
 
@@ -17,6 +18,10 @@ pub struct Options {
     pub admin_port: Option<u16>,
     /// Addresses of the admin port. Empty: all.
     pub admin_bind: Vec<IpAddr>,
+    /// Connections to the plain and the TLS port begin with a PROXY header; those without one are refused.
+    pub use_proxy_protocol: bool,
+    /// Networks from which such connections are taken; a connection from elsewhere is refused.
+    pub proxy_protocol_from: Vec<IpNet>,
     /// Worker threads; 0: one per core that this process may use.
     pub workers: usize,
     /// What is written to standard output for each request.
@@ -57,6 +62,8 @@ impl Default for Options {
             bind: Vec::new(),
             admin_port: Some(10254),
             admin_bind: vec![IpAddr::from([127, 0, 0, 1])],
+            use_proxy_protocol: false,
+            proxy_protocol_from: Vec::new(),
             workers: 0,
             access_log: LogFormat::Text,
             ssl_protocols: vec!["TLSv1.2".into(), "TLSv1.3".into()],

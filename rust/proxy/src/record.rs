@@ -48,7 +48,7 @@ impl Record {
             start,
             route: None,
             peer: conn.peer,
-            scheme: if conn.tls.is_some() { "https" } else { "http" },
+            scheme: if conn.is_https() { "https" } else { "http" },
             protocol,
             endpoint: None,
             tries: 0,

@@ -135,6 +135,7 @@ fn filtering(policy: Policy) -> usize {
         local: "10.0.0.1:8080".parse().expect("an address"),
         tls: None,
         forwarded_port: 80,
+        https_before: false,
     };
     let (mut head, mut scratch) = (Head::new(), Vec::new());
     calls(|| {

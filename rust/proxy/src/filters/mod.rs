@@ -33,6 +33,7 @@ mod trust;
 mod vhost;
 
 pub use body_limit::body_limit;
+pub(crate) use source_range::is_within;
 pub use timeouts::{connect_timeout, read_timeout, send_timeout};
 pub use trust::client_of;
 

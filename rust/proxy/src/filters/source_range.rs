@@ -23,7 +23,7 @@ pub(super) fn allow(_: &mut Head, exchange: &Exchange<'_>, _: &mut Vec<u8>) -> V
 }
 
 /// True when one of the networks holds the address. `::ffff:a.b.c.d` is `a.b.c.d`, on either side.
-pub(super) fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
+pub(crate) fn is_within(address: IpAddr, networks: &[IpNet]) -> bool {
     let address = address.to_canonical();
     networks.iter().any(|network| match (network, address) {
         (IpNet::V6(mapped), IpAddr::V4(v4)) => mapped.contains(&v4.to_ipv6_mapped()) && mapped.prefix_len() >= 96,

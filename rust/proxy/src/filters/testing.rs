@@ -109,6 +109,7 @@ impl Scene {
             local: "192.0.2.1:8080".parse().expect("an address"),
             tls: self.tls.then_some(tls),
             forwarded_port: if self.tls { 443 } else { 80 },
+            https_before: false,
         }
     }
 

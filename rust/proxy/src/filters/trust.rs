@@ -15,7 +15,7 @@ pub(super) fn is_trusted(conn: &ConnInfo, settings: &Settings) -> bool {
 
 /// Who asks, and whether over https: the connection's own, or what trusted proxies say of it.
 pub fn client_of(head: &Head, conn: &ConnInfo, settings: &Settings) -> (IpAddr, bool) {
-    let (peer, tls) = (conn.peer.ip().to_canonical(), conn.tls.is_some());
+    let (peer, tls) = (conn.peer.ip().to_canonical(), conn.is_https());
     if !is_trusted(conn, settings) {
         return (peer, tls);
     }

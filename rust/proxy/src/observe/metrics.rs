@@ -72,7 +72,7 @@ impl Handshake {
 const PROTOCOLS: [&str; 3] = ["TLSv1.2", "TLSv1.3", ""];
 
 /// Words told apart as a reason of refusal; they are all written in our own code.
-const REASONS: usize = 16;
+const REASONS: usize = 32;
 
 /// What is known elsewhere and only shown here.
 #[derive(Debug, Clone, Default)]

@@ -49,6 +49,7 @@ pub fn record(route: Option<Arc<Route>>, status: u16) -> Record {
         local: address,
         tls: None,
         forwarded_port: 80,
+        https_before: false,
     };
     let mut record = Record::new(Instant::now(), &conn, "HTTP/1.1");
     record.route = route;
