@@ -161,6 +161,7 @@ class EndpointSet(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     known: bool = False
     addresses: tuple[str, ...] = ()
     dns: DnsTarget | None = None
+    protocol: Protocol | None = None
 
 
 class UpstreamTls(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -186,7 +187,7 @@ class Upstream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_field
     connect_timeout_ms: int | None = None
     read_timeout_ms: int | None = None
     send_timeout_ms: int | None = None
-    protocol: Protocol = "http"
+    protocol: Protocol | None = None
     tls: UpstreamTls = _PLAIN_TLS
 
 

@@ -1,7 +1,8 @@
 """Services to endpoint sets: which addresses stand behind one port of a Service.
 
-A Service that is not there, or has no such port, is *unknown*; one whose endpoints are all gone is *empty*. It does not
-choose among endpoints and does not resolve names: an ExternalName crosses as a name.
+What the `appProtocol` of the port says goes along. A Service that is not there, or has no such port, is *unknown*; one
+whose endpoints are all gone is *empty*. It does not choose among endpoints and does not resolve names: an ExternalName
+crosses as a name.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+import msgspec
+
 from fastingress.model import DnsTarget, EndpointSet
 from fastingress.objects import Endpoint, EndpointPort, Service, ServicePort
 from fastingress.store import View
 from fastingress.translate.annotations.endpoints import ENDPOINTS, Host
+from fastingress.translate.annotations.protocol import OF_SERVICES
 from fastingress.translate.annotations.reading import single
 from fastingress.translate.annotations.values import host_name
 from fastingress.translate.findings import Finding, error, warning
@@ -33,8 +37,7 @@ def endpoints_key(namespace: str, service: str, port: str, *, cluster_ip: bool =
 def translate_endpoints(view: View, key: str, options: Options) -> tuple[EndpointSet, list[Finding]]:
     """The endpoint set of a key that `endpoints_key` made."""
     path, _, port = key.removesuffix(_AT_CLUSTER_IP).rpartition(":")
-    namespace, _, name = path.partition("/")
-    service = view.get("Service", namespace, name)
+    service = view.get("Service", *path.split("/", 1))
     if service is None:
         message = f"Service {path} does not exist; what is routed to it is answered 503"
         return _UNKNOWN, [error("MissingService", message)]
@@ -42,6 +45,24 @@ def translate_endpoints(view: View, key: str, options: Options) -> tuple[Endpoin
     if findings:
         return _UNKNOWN, [Finding(f.code, f.severity, f.message, service.ref, service.origin) for f in findings]
     chosen = _service_port(service, port)
+    value, findings = _found(view, key, service, chosen, by_hand, options)
+    if chosen is None or chosen.app_protocol is None or not value.known:
+        return value, findings
+    protocol = OF_SERVICES.get(chosen.app_protocol)
+    if protocol is None:
+        return value, [*findings, _unknown_protocol(service, chosen)]
+    return msgspec.structs.replace(value, protocol=protocol), findings
+
+
+def _found(
+    view: View,
+    key: str,
+    service: Service,
+    chosen: ServicePort | None,
+    by_hand: tuple[Host, ...] | None,
+    options: Options,
+) -> tuple[EndpointSet, list[Finding]]:
+    port = key.removesuffix(_AT_CLUSTER_IP).rpartition(":")[2]
     if by_hand is not None and (chosen is not None or not service.spec.ports):
         return _by_hand(service, by_hand, options)
     if service.spec.type == "ExternalName":
@@ -53,7 +74,20 @@ def translate_endpoints(view: View, key: str, options: Options) -> tuple[Endpoin
     if _is_address(service.spec.cluster_ip):
         return EndpointSet(known=True, addresses=(_with_port(service.spec.cluster_ip, chosen.port),)), []
     value, found = _addresses(view, service, chosen, options)
-    return value, [*found, warning("NoClusterIP", f"Service {path} has no ClusterIP: its endpoints are used")]
+    return value, [*found, _no_cluster_ip(service)]
+
+
+def _no_cluster_ip(service: Service) -> Finding:
+    path = f"{service.metadata.namespace}/{service.metadata.name}"
+    return warning("NoClusterIP", f"Service {path} has no ClusterIP: its endpoints are used")
+
+
+def _unknown_protocol(service: Service, port: ServicePort) -> Finding:
+    message = (
+        f"the appProtocol {port.app_protocol!r} of port {_described(port)} is not spoken here, so HTTP/1.1 is unless "
+        f"an Ingress says otherwise; what is: {', '.join(OF_SERVICES)}"
+    )
+    return Finding("UnknownAppProtocol", "warning", message, service.ref, service.origin)
 
 
 def _service_port(service: Service, port: str) -> ServicePort | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fastingress.model import Certificate
+from fastingress.objects import Secret
 from fastingress.store import View
 from fastingress.translate.findings import Finding, error
 
-_CHAIN, _KEY = "tls.crt", "tls.key"
+CHAIN, KEY = "tls.crt", "tls.key"
 
 
 def translate_certificate(view: View, namespace: str, name: str) -> tuple[Certificate | None, list[Finding]]:
@@ -15,11 +16,18 @@ def translate_certificate(view: View, namespace: str, name: str) -> tuple[Certif
     if secret is None:
         message = f"Secret {namespace}/{name} does not exist; the default certificate is served in its place"
         return None, [error("MissingSecret", message)]
-    missing = [entry for entry in (_CHAIN, _KEY) if not secret.data.get(entry)]
-    if missing:
+    found = certificate_in(secret)
+    if found is None:
+        missing = [entry for entry in (CHAIN, KEY) if not secret.data.get(entry)]
         message = (
             f"Secret {namespace}/{name} of type {secret.type} has no {' and no '.join(missing)}; "
             "the default certificate is served in its place"
         )
         return None, [error("InvalidSecret", message)]
-    return Certificate(chain=secret.data[_CHAIN], key=secret.data[_KEY]), []
+    return found, []
+
+
+def certificate_in(secret: Secret) -> Certificate | None:
+    """The certificate and its key; None unless both are there."""
+    chain, key = secret.data.get(CHAIN), secret.data.get(KEY)
+    return Certificate(chain=chain, key=key) if chain and key else None

@@ -1,9 +1,9 @@
 """The translator: keeps what came of every object, and redoes exactly what a change touches.
 
-Its units are one per Ingress, per endpoint set, per certificate, per authority, per class with parameters, and one for
-the settings. A unit's outcome is a function of what it read, and what it read is recorded, found or missing. Endpoint
-sets, certificates, authorities, classes and upstreams are shared: they exist while someone refers to them. No I/O, no
-clock; it does not encode change sets and does not publish.
+Its units are one per Ingress, per endpoint set, per certificate that we have or show to endpoints, per authority, per
+class with parameters, and one for the settings. A unit's outcome is a function of what it read, and what it read is
+recorded, found or missing. Endpoint sets, certificates, authorities, classes and upstreams are shared: they exist while
+someone refers to them. No I/O, no clock; it does not encode change sets and does not publish.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fastingress.translate.certificates import translate_certificate
 from fastingress.translate.classes import check_own_class
 from fastingress.translate.delta import Counts, Delta
 from fastingress.translate.findings import error
+from fastingress.translate.identities import translate_identity
 from fastingress.translate.ingress import translate_ingress
 from fastingress.translate.options import Options
 from fastingress.translate.parameters import class_scope, translate_parameters
@@ -26,7 +27,7 @@ from fastingress.translate.queue import Queue
 from fastingress.translate.settings import PROCESS, translate_settings
 from fastingress.translate.state import State
 from fastingress.translate.uids import Uids
-from fastingress.translate.units import Unit, Units
+from fastingress.translate.units import IDENTITY, Unit, Units
 
 _PAGE = 16
 """Units between two pauses of a paged update: one to two milliseconds."""
@@ -164,6 +165,8 @@ class Translator:
             return self._certificate(view, key)
         if kind == "authority":
             return self._authority(view, key)
+        if kind == IDENTITY:
+            return self._identity(view, key)
         if kind == "class":
             return self._class(view, key)
         return self._settings(view)
@@ -207,6 +210,12 @@ class Translator:
         self._counts.authorities += 1
         value, findings = translate_authority(view, *_namespace_and_name(key))
         entries = {} if value is None else {key: encode(value)}
+        return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
+
+    def _identity(self, view: RecordingView, key: Key) -> Unit:
+        self._counts.certificates += 1
+        value, findings = translate_identity(view, *_namespace_and_name(key))
+        entries: dict[Key, bytes] = {} if value is None else {("certificate", key[1]): encode(value)}
         return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
 
     def _class(self, view: RecordingView, key: Key) -> Unit:

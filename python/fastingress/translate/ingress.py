@@ -1,7 +1,7 @@
 """One Ingress to its fragments: the rules of each host, with certificate and policies.
 
-It says which endpoint sets and certificates it refers to, and does not look at them: a Service or a Secret that changes
-is no reason to come back here.
+It says which endpoint sets, certificates and authorities it refers to, and does not look at them: a Service or a Secret
+that changes is no reason to come back here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from fastingress.model import Fragment, IngressRef, Key, Policy, Route, Target, 
 from fastingress.objects import Ingress, IngressBackend
 from fastingress.store import View
 from fastingress.translate.annotations.alias import SERVER_ALIAS
+from fastingress.translate.annotations.backend_tls import PROXY_SSL_SECRET
 from fastingress.translate.annotations.reading import Reading, read
 from fastingress.translate.annotations.redirects import FROM_TO_WWW
 from fastingress.translate.annotations.rewrites import USE_REGEX
+from fastingress.translate.annotations.secrets import foreign
 from fastingress.translate.annotations.service_upstream import SERVICE_UPSTREAM
 from fastingress.translate.backends import endpoints_key
 from fastingress.translate.classes import Verdict, judge
@@ -30,6 +32,7 @@ from fastingress.translate.paths import path_and_kind, turns_host_into_regex, us
 from fastingress.translate.settings import PROCESS
 from fastingress.translate.tls import HostCertificates
 from fastingress.translate.twins import twin_of
+from fastingress.translate.units import IDENTITY
 
 _MAX_INDEX = (1 << 16) - 1
 _DEFAULT_UPSTREAM = Upstream()
@@ -43,7 +46,7 @@ class IngressResult(Struct, frozen=True, gc=False):
     upstreams: dict[str, bytes] = {}
     """By key, encoded."""
     refers: frozenset[Key] = frozenset()
-    """The endpoint sets and certificates it refers to."""
+    """The shared units it refers to."""
     findings: tuple[Finding, ...] = ()
     ours: bool = False
 
@@ -57,6 +60,9 @@ def translate_ingress(view: View, ingress: Ingress, options: Options) -> Ingress
     reading = read(annotations, options.annotation_prefixes)
     if reading.left_out:
         return IngressResult(findings=verdict.findings + reading.findings, ours=True)
+    outsider = foreign(PROXY_SSL_SECRET, reading.values.get(PROXY_SSL_SECRET), ingress.metadata.namespace)
+    if outsider is not None:
+        reading = msgspec.structs.replace(reading, closed=True, findings=(*reading.findings, outsider))
     return _Work(ingress, reading, options, verdict, _age(view, ingress)).result()
 
 
@@ -178,10 +184,15 @@ class _Work:
         return Target(service=named, endpoints=key, upstream=self._upstream)
 
     def _upstream_key(self) -> str:
+        """The key of how to speak to backends, with what that refers to."""
         upstream = self._reading.upstream
         if self._reading.closed or upstream == _DEFAULT_UPSTREAM:
             return ""
         key, blob = _keyed(upstream)
+        if upstream.tls.authority:
+            self._refers.add(("authority", upstream.tls.authority))
+        if upstream.tls.certificate:
+            self._refers.add((IDENTITY, upstream.tls.certificate))
         self._upstreams[key] = blob
         return key
 

@@ -18,9 +18,11 @@ from fastingress.translate.findings import Finding
 from fastingress.translate.members import Members
 from fastingress.translate.state import State
 
-_SHARED = ("endpoints", "certificate", "authority", "class")
-UNITS_OF_SECRETS = ("certificate", "authority")
+IDENTITY = "identity"
+"""What is shown to endpoints. Produces a certificate, as the unit of that kind does."""
+UNITS_OF_SECRETS = ("certificate", "authority", IDENTITY)
 """Those that are named by a Secret."""
+_SHARED = ("endpoints", "class", *UNITS_OF_SECRETS)
 _FETCHED = ("Secret", "ConfigMap")
 """Kinds of which a source need not bring more than is read."""
 
@@ -96,7 +98,9 @@ class Units:
     def owners_of(self, key: Key) -> list[ObjectRef]:
         """The Ingresses that lead to an entry, by namespace and name."""
         owners: Iterable[Key] = self._owners.of(key)
-        if key[0] not in _SHARED:
+        if key[0] == "certificate":
+            owners = self._owners.of(key) | self._owners.of((IDENTITY, key[1]))
+        elif key[0] not in _SHARED:
             owners = [name for name, unit in self._units.items() if key in unit.entries]
         refs = [self._units[owner].ref for owner in sorted(owners)]
         return [ref for ref in refs if ref is not None]

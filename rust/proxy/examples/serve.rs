@@ -38,6 +38,7 @@ fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
         known: true,
         addresses: vec![backend.into()],
         dns: None,
+        protocol: None,
     };
     let fragment = Fragment {
         host: "".into(),

@@ -93,6 +93,7 @@ fn table(policy: Policy, endpoint: &str) -> Arc<RouteTable> {
         known: true,
         addresses: vec![endpoint.into()],
         dns: None,
+        protocol: None,
     };
     let settings = Settings {
         trusted_proxies: vec!["10.0.0.0/8".parse().expect("a network")],

@@ -114,6 +114,7 @@ fn replace(cell: &BackendCell, fresh: &Endpoints) {
             known: fresh.known,
             list,
             dns: fresh.dns.clone(),
+            protocol: fresh.protocol,
         })
     });
 }
@@ -137,6 +138,7 @@ fn parse(set: EndpointSet) -> (Endpoints, Vec<Box<str>>) {
             known: set.known,
             list: list.into(),
             dns: set.dns,
+            protocol: set.protocol,
         },
         refused,
     )
@@ -152,6 +154,7 @@ mod tests {
             known: true,
             addresses: addresses.iter().map(|&text| text.into()).collect(),
             dns: None,
+            protocol: None,
         }
     }
 
@@ -165,6 +168,7 @@ mod tests {
             known: true,
             addresses: Vec::new(),
             dns: Some(dns),
+            protocol: None,
         }
     }
 
@@ -230,6 +234,7 @@ mod tests {
                 known: now.known,
                 list: now.list.clone(),
                 dns: now.dns.clone(),
+                protocol: now.protocol,
             }
         }
     }

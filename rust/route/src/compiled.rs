@@ -71,6 +71,8 @@ pub struct Endpoints {
     pub list: Box<[Endpoint]>,
     /// The name they come from, if they come from one.
     pub dns: Option<schema::DnsTarget>,
+    /// What is spoken there unless the route says otherwise.
+    pub protocol: Option<schema::Protocol>,
 }
 
 /// An address that answers.

@@ -173,6 +173,9 @@ pub struct EndpointSet {
     /// A name to resolve in place of addresses (an ExternalName Service).
     #[serde(default)]
     pub dns: Option<DnsTarget>,
+    /// What the Service says is spoken there (`appProtocol`); an [`Upstream`] that says otherwise wins.
+    #[serde(default)]
+    pub protocol: Option<Protocol>,
 }
 
 /// A name whose addresses are the endpoints.
@@ -204,9 +207,9 @@ pub struct Upstream {
     /// Milliseconds between two writes.
     #[serde(default)]
     pub send_timeout_ms: Option<u32>,
-    /// What is spoken to them.
+    /// What is spoken to them. Left out: what their [`EndpointSet`] says, or else HTTP/1.1.
     #[serde(default)]
-    pub protocol: Protocol,
+    pub protocol: Option<Protocol>,
     /// How TLS is spoken, where it is.
     #[serde(default)]
     pub tls: UpstreamTls,

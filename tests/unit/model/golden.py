@@ -135,7 +135,9 @@ CHANGE_SETS: dict[str, tuple[dict[Key, Entry], list[Key], bool]] = {
         {
             ("settings", "class/edge"): _EVERY_SETTING,
             ("endpoints", "default/cart:http"): EndpointSet(
-                known=True, addresses=("10.0.0.1:8080", "10.0.0.2:8080", "[2001:db8::1]:8080")
+                known=True,
+                addresses=("10.0.0.1:8080", "10.0.0.2:8080", "[2001:db8::1]:8080"),
+                protocol="https",
             ),
             ("endpoints", "default/empty:80"): EndpointSet(known=True),
             ("endpoints", "default/outside:443"): EndpointSet(

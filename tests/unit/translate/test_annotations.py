@@ -310,7 +310,7 @@ def test_every_declaration_can_parse_its_own_example_and_names_fields_that_exist
 
 def test_every_field_of_the_policy_and_the_upstream_can_be_reached() -> None:
     reached = {annotation.policy or annotation.upstream for annotation in NAMES.values()}
-    combined = {"redirect", "redirect_host", "request_headers", "response_headers", "balance"}
+    combined = {"redirect", "redirect_host", "request_headers", "response_headers", "balance", "tls"}
     assert {*Policy.__struct_fields__, *Upstream.__struct_fields__} - reached == combined
 
 

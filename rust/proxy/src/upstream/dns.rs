@@ -245,6 +245,7 @@ fn publish(cell: &ArcSwap<Endpoints>, target: &DnsTarget, list: &[Endpoint]) {
             known: true,
             list: list.into(),
             dns: Some(target.clone()),
+            protocol: now.protocol,
         })
     });
 }

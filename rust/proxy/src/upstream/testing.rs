@@ -40,6 +40,7 @@ pub(super) fn replace(cell: &BackendCell, addresses: &[SocketAddr]) {
         known: true,
         list,
         dns: None,
+        protocol: None,
     }));
 }
 

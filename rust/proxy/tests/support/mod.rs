@@ -50,6 +50,7 @@ impl Rig {
                 known: true,
                 addresses,
                 dns: None,
+                protocol: None,
             },
         );
     }

@@ -107,6 +107,7 @@ pub fn endpoints(addresses: &[&str]) -> EndpointSet {
         known: true,
         addresses: addresses.iter().map(|&text| text.into()).collect(),
         dns: None,
+        protocol: None,
     }
 }
 

@@ -173,6 +173,7 @@ fn table(compiler: &mut Compiler, targets: &[(&str, DnsTarget)]) -> Arc<RouteTab
             known: true,
             addresses: Vec::new(),
             dns: Some(target.clone()),
+            protocol: None,
         };
         Upsert(Kind::Endpoints, (*key).into(), rmp_serde::to_vec_named(&set).unwrap())
     });
@@ -441,6 +442,7 @@ fn a_backend_that_was_given_anew_gets_its_answer_back() {
         known: true,
         list: Box::default(),
         dns: Some(target("shop.test", false)),
+        protocol: None,
     };
     // The answer may still be on its way from the cell into memory, so this is done until it comes back.
     eventually("the answer again", || {
@@ -448,6 +450,7 @@ fn a_backend_that_was_given_anew_gets_its_answer_back() {
             known: true,
             list: Box::default(),
             dns: anew.dns.clone(),
+            protocol: None,
         }));
         resolver.follow(&table);
         (0..100).any(|_| {
@@ -464,6 +467,7 @@ fn an_answer_for_another_name_is_not_put_into_a_cell() {
         known: true,
         list: Box::default(),
         dns: Some(target("new.test", false)),
+        protocol: None,
     });
     let answer = endpoints(["10.0.0.1".parse().unwrap()].into_iter(), &target("old.test", false));
     publish(&cell, &target("old.test", false), &answer);
