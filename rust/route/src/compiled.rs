@@ -51,6 +51,16 @@ pub struct Target {
     pub upstream: Arc<schema::Upstream>,
 }
 
+impl Target {
+    /// What is spoken to the endpoints now: as the route says, else as their Service says, else HTTP/1.1. A Service may
+    /// say something else a moment later, so ask once for each request.
+    #[must_use]
+    pub fn protocol(&self) -> schema::Protocol {
+        let said = || self.backend.as_ref().and_then(|cell| cell.endpoints.load().protocol);
+        self.upstream.protocol.or_else(said).unwrap_or_default()
+    }
+}
+
 /// The endpoints behind one Service port, replaced as a whole and in place.
 #[derive(Debug)]
 pub struct BackendCell {

@@ -7,7 +7,7 @@ use common::{
     with_rules,
 };
 use fastingress_route::schema::{
-    Certificate, ChangeSet, Compat, Compiled, Fragment, Kind, PathKind, Settings, Upsert, Upstream, VERSION,
+    Certificate, ChangeSet, Compat, Compiled, Fragment, Kind, PathKind, Protocol, Settings, Upsert, Upstream, VERSION,
 };
 use fastingress_route::{Compiler, RouteTable, SchemaError};
 use std::sync::Arc;
@@ -626,4 +626,31 @@ fn routes_are_listed_by_host_in_the_order_of_search() {
         .map(|view| format!("{}{}", view.ingress, view.path))
         .collect();
     assert_eq!(all, ["a/", "b/longer", "b/", "b", "any/", "bare"]);
+}
+
+#[test]
+fn what_is_spoken_is_what_the_route_says_else_the_service_else_http() {
+    let mut asking = with_rules("a", "a.example.com", &[(Prefix, "/")]);
+    asking.routes[0].target = target("default/a:80");
+    asking.routes[0].target.upstream = "u".into();
+    let mut compiler = compiled(&Settings::default(), &[asking]);
+    let spoken = |compiler: &Compiler| {
+        let table = compiler.table();
+        let found = table.lookup(b"a.example.com", b"/").route.cloned();
+        found.expect("there is a route").target.protocol()
+    };
+    assert_eq!(spoken(&compiler), Protocol::Http);
+    let mut set = endpoints(&["10.0.0.1:80"]);
+    set.protocol = Some(Protocol::H2c);
+    apply(
+        &mut compiler,
+        &change(vec![upsert(Kind::Endpoints, "default/a:80", &set)]),
+    );
+    assert_eq!(spoken(&compiler), Protocol::H2c);
+    let own = Upstream {
+        protocol: Some(Protocol::Https),
+        ..Upstream::default()
+    };
+    apply(&mut compiler, &change(vec![upsert(Kind::Upstream, "u", &own)]));
+    assert_eq!(spoken(&compiler), Protocol::Https);
 }
