@@ -216,6 +216,7 @@ class Stream(_Canonical, frozen=True, omit_defaults=True, forbid_unknown_fields=
     accept_proxy: bool = False
     send_proxy: int = 0
     idle_timeout_ms: int = 600_000
+    origin: str = ""
 
 
 class Tickets(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):

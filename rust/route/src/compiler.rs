@@ -10,6 +10,7 @@ use crate::fragment::{Compiled, Parts};
 use crate::fragments::Fragments;
 use crate::hosts::Hosts;
 use crate::schema::{self, ChangeSet, Compat, Key, Kind, Problem, Report, Upsert};
+use crate::streams::{Stream, Streams};
 use crate::table::{Counted, RouteTable};
 use crate::upstreams::FragmentId;
 use hashbrown::{HashMap, HashSet};
@@ -26,6 +27,7 @@ pub struct Compiler {
     pub(crate) fragments: Fragments,
     pub(crate) parts: Parts,
     pub(crate) hosts: Hosts,
+    pub(crate) streams: Streams,
     /// What the routes to the controller's default backend come from.
     controller: Arc<Ingress>,
     pub(crate) fallback: Option<Fallback>,
@@ -45,7 +47,7 @@ pub struct Applied {
     /// The same of authorities.
     pub authorities: Changes<schema::Authority>,
     /// The same of TCP and UDP services.
-    pub streams: Changes<schema::Stream>,
+    pub streams: Changes<Arc<Stream>>,
     /// The same of ticket keys.
     pub tickets: Changes<schema::Tickets>,
 }
@@ -74,7 +76,7 @@ struct Work {
     report: Report,
     certificates: Changes<schema::Certificate>,
     authorities: Changes<schema::Authority>,
-    streams: Changes<schema::Stream>,
+    streams: Changes<Arc<Stream>>,
     tickets: Changes<schema::Tickets>,
     problems: BTreeMap<Box<str>, Vec<Problem>>,
     upstreams: HashSet<Box<str>>,
@@ -108,6 +110,7 @@ impl Compiler {
             shards: hosts.shards(),
             anywhere: None,
             has_wildcards: false,
+            has_passthrough: false,
             fallback: None,
             backends: parts.backends.sheets(),
             ingresses: parts.ingresses.sheets(),
@@ -119,6 +122,7 @@ impl Compiler {
             fragments: Fragments::default(),
             parts,
             hosts,
+            streams: Streams::default(),
             controller,
             fallback: None,
             troubled: HashSet::default(),
@@ -189,7 +193,7 @@ impl Compiler {
             Kind::Certificate => upsert_certificate(key, blob, work),
             Kind::Fragment => self.upsert_fragment(blob, digest, work),
             Kind::Authority => pass_on(key, blob, &mut work.authorities),
-            Kind::Stream => pass_on(key, blob, &mut work.streams),
+            Kind::Stream => self.upsert_stream(key, blob, work),
             Kind::Tickets => pass_on(key, blob, &mut work.tickets),
         };
         let (fragment, problems) = match result {
@@ -240,7 +244,10 @@ impl Compiler {
             Kind::Upstream => self.set_upstream(key, None, work),
             Kind::Certificate => work.certificates.push((key.into(), None)),
             Kind::Authority => work.authorities.push((key.into(), None)),
-            Kind::Stream => work.streams.push((key.into(), None)),
+            Kind::Stream => {
+                self.streams.remove(key, &mut self.parts);
+                work.streams.push((key.into(), None));
+            }
             Kind::Tickets => work.tickets.push((key.into(), None)),
             Kind::Fragment => {}
         }
@@ -288,6 +295,18 @@ impl Compiler {
         })
     }
 
+    fn upsert_stream(&mut self, key: &str, blob: &[u8], work: &mut Work) -> Result<Sound, Box<str>> {
+        let value: schema::Stream = decode::value(blob)?;
+        self.put_stream(key, value, work)?;
+        Ok(Sound::default())
+    }
+
+    fn put_stream(&mut self, key: &str, value: schema::Stream, work: &mut Work) -> Result<(), Box<str>> {
+        let stream = self.streams.put(key, value, &mut self.parts, &self.controller)?;
+        work.streams.push((key.into(), Some(stream)));
+        Ok(())
+    }
+
     fn drop_fragment(&mut self, id: Option<FragmentId>, work: &mut Work) {
         let Some(id) = id else { return };
         self.hosts.remove(id, &self.fragments);
@@ -296,7 +315,8 @@ impl Compiler {
         fragment.release(id, &mut self.parts);
     }
 
-    /// Upstream policies that came, changed or went are put into the routes that name them; the fallback follows.
+    /// Upstream policies that came, changed or went are put into the routes that name them; the fallback follows, and so
+    /// do TCP and UDP services.
     fn refresh_routes(&mut self, work: &mut Work) {
         for (id, key) in std::mem::take(&mut work.stale) {
             if let Some(fragment) = self.fragments.get_mut(id) {
@@ -304,6 +324,9 @@ impl Compiler {
                 work.hosts.insert(Arc::clone(&fragment.host));
                 self.hosts.touch(id, &self.fragments);
             }
+        }
+        for (key, value) in self.streams.naming(&work.upstreams) {
+            self.put_stream(&key, value, work).expect("it was put before");
         }
         let target = self.parts.scopes.process().now.load().default_backend.clone();
         let old = self.fallback.take();
@@ -360,6 +383,7 @@ impl Compiler {
             shards: self.hosts.shards(),
             anywhere: self.hosts.anywhere(),
             has_wildcards: self.hosts.has_wildcards(),
+            has_passthrough: self.hosts.has_passthrough(),
             fallback: self.fallback.as_ref().map(|fallback| Arc::clone(&fallback.route)),
             backends: self.parts.backends.sheets(),
             ingresses: self.parts.ingresses.sheets(),

@@ -24,7 +24,7 @@ pub struct Explanation {
     pub winner: Option<RouteView>,
     /// Why, in a sentence.
     pub reason: Box<str>,
-    /// Whether a certificate is configured for the host.
+    /// Whether a certificate is configured for the host, or TLS passes through to its backend.
     pub host_has_certificate: bool,
     /// Every other rule of the hosts that fit, in the order in which they are considered.
     pub losers: Vec<Loser>,

@@ -28,6 +28,8 @@ pub(crate) struct Compiled {
     pub(crate) certificate: Option<Box<str>>,
     pub(crate) regex_host: bool,
     pub(crate) default: Option<Arc<Route>>,
+    /// Where TLS connections go unopened.
+    pub(crate) passthrough: Option<Arc<Route>>,
     rules: Box<[Rule]>,
     /// The same rules as regexes, made when the host first asks for them.
     as_regex: Option<Box<[Rule]>>,
@@ -35,6 +37,7 @@ pub(crate) struct Compiled {
     /// The keys of the upstream policies that its targets name, each once.
     upstreams: Box<[Box<str>]>,
     default_upstream: u16,
+    passthrough_upstream: u16,
 }
 
 /// One path rule.
@@ -97,6 +100,13 @@ impl Compiled {
         let default = fragment
             .default_backend
             .map(|target| Arc::new(shared.default_route(target, parts)));
+        let passthrough_upstream = fragment
+            .passthrough
+            .as_ref()
+            .map_or(NO_UPSTREAM, |target| upstream_index(target, &mut upstreams));
+        let passthrough = fragment
+            .passthrough
+            .map(|target| Arc::new(shared.default_route(target, parts)));
         for key in &upstreams {
             parts.upstreams.acquire(key, id);
         }
@@ -109,11 +119,13 @@ impl Compiled {
             certificate: fragment.certificate,
             regex_host: fragment.regex_host,
             default,
+            passthrough,
             rules,
             as_regex: None,
             settings: shared.settings,
             upstreams: upstreams.into(),
             default_upstream,
+            passthrough_upstream,
         })
     }
 
@@ -143,8 +155,12 @@ impl Compiled {
         for rule in rules.filter(|rule| usize::from(rule.upstream) == index) {
             rule.route = Arc::new(rule.route.with_upstream(Arc::clone(&value)));
         }
+        let refreshed = |route: &Arc<Route>| Arc::new(route.with_upstream(Arc::clone(&value)));
         if usize::from(self.default_upstream) == index {
-            self.default = self.default.as_ref().map(|route| Arc::new(route.with_upstream(value)));
+            self.default = self.default.as_ref().map(refreshed);
+        }
+        if usize::from(self.passthrough_upstream) == index {
+            self.passthrough = self.passthrough.as_ref().map(refreshed);
         }
     }
 
@@ -161,7 +177,8 @@ impl Compiled {
 
     /// The cells its targets point to, one for each target.
     pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<crate::BackendCell>> {
-        let routes = self.rules.iter().map(|rule| &rule.route).chain(&self.default);
+        let routes = self.rules.iter().map(|rule| &rule.route);
+        let routes = routes.chain(&self.default).chain(&self.passthrough);
         routes.filter_map(|route| route.target.backend.as_ref())
     }
 }

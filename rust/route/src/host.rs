@@ -24,6 +24,8 @@ pub(crate) struct VirtualHost {
     pub(crate) catch_all: Option<Arc<Route>>,
     /// `namespace/secret`.
     pub(crate) certificate: Option<Box<str>>,
+    /// Where TLS connections to it go unopened.
+    pub(crate) passthrough: Option<Arc<Route>>,
     /// Whether it has rules at all, so that under `compat = ingress-nginx` it owns its requests.
     pub(crate) owns: bool,
     /// Aliases and default backends that take no request; paths that do not are with the paths.

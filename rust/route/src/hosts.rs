@@ -18,6 +18,8 @@ pub(crate) struct Hosts {
     hash: RandomState,
     shards: Vec<Part>,
     wildcards: usize,
+    /// Hosts whose TLS connections are not opened.
+    passing: usize,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ impl Hosts {
             hash: RandomState::default(),
             shards,
             wildcards: 0,
+            passing: 0,
         }
     }
 
@@ -43,6 +46,10 @@ impl Hosts {
 
     pub(crate) fn has_wildcards(&self) -> bool {
         self.wildcards > 0
+    }
+
+    pub(crate) fn has_passthrough(&self) -> bool {
+        self.passing > 0
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -89,6 +96,7 @@ impl Hosts {
             return Vec::new();
         };
         let was_there = host.merged.is_some();
+        let did_pass = passes(host);
         let is_there = !host.all.0.is_empty();
         let mut merging = Merging {
             name,
@@ -98,9 +106,11 @@ impl Hosts {
         };
         if is_there {
             host.merged = Some(Arc::new(host.merge(compat, &mut merging)));
+            self.passing += usize::from(passes(host));
         } else {
             part.hosts.remove(name);
         }
+        self.passing -= usize::from(did_pass);
         if name.starts_with('*') {
             self.wildcards = self.wildcards + usize::from(is_there) - usize::from(was_there);
         }
@@ -139,12 +149,18 @@ impl Hosts {
         }
         let wildcards = hosts().filter(|(name, _)| name.starts_with('*')).count();
         assert_eq!(wildcards, self.wildcards, "wildcard hosts are counted");
+        let passing = hosts().filter(|(_, host)| passes(host)).count();
+        assert_eq!(passing, self.passing, "hosts with a pass-through are counted");
     }
 
     fn part(&mut self, name: &str) -> &mut Part {
         let hash = hash_of(&self.hash, found_as(name));
         &mut self.shards[shard_of(hash)]
     }
+}
+
+fn passes(host: &Host) -> bool {
+    host.merged.as_ref().is_some_and(|merged| merged.passthrough.is_some())
 }
 
 fn problem_uid(problem: &Problem) -> Option<&str> {

@@ -43,6 +43,7 @@ impl Compiler {
             .iter()
             .flat_map(|(_, fragment)| fragment.cells())
             .chain(fallback)
+            .chain(self.streams.cells())
         {
             *users.entry(&cell.key).or_default() += 1;
         }

@@ -9,6 +9,7 @@
 //! | `compiled` | what a request holds on to: route, backend cell, settings |
 //! | `compiler` | the desired state by key, and the work a change makes |
 //! | `fragment`, `fragments`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
+//! | `streams` | TCP and UDP services on ports of their own |
 //! | `backends`, `scopes`, `upstreams`, `ingresses` | what routes share, kept while it is used |
 //! | `hosts`, `membership`, `merge`, `buckets` | the fragments of a host become its virtual host |
 //! | `host`, `paths`, `index`, `shard` | virtual hosts, and how they are laid out to be searched |
@@ -41,6 +42,7 @@ mod roll;
 pub mod schema;
 mod scopes;
 mod shard;
+mod streams;
 mod table;
 mod upstreams;
 mod view;
@@ -50,5 +52,6 @@ pub use compiler::{Applied, Compiler};
 pub use decode::SchemaError;
 pub use explain::{Explanation, Loser};
 pub use pattern::{Pattern, PatternError};
+pub use streams::{Layer, Stream};
 pub use table::{Lookup, RouteTable};
 pub use view::RouteView;

@@ -21,6 +21,8 @@ pub(crate) struct Host {
     /// Of those that are not weak: with a default backend, with a certificate.
     defaults: ByAge,
     certified: ByAge,
+    /// With a pass-through.
+    passing: ByAge,
     /// How many that are not weak ask for regexes, and how many rules they have together.
     regex_hosts: usize,
     rules: usize,
@@ -53,6 +55,9 @@ impl Host {
         if fragment.certificate.is_some() {
             self.certified.insert(id, fragments);
         }
+        if fragment.passthrough.is_some() {
+            self.passing.insert(id, fragments);
+        }
         self.regex_hosts += usize::from(fragment.regex_host);
         self.rules += fragment.rules(false).len();
         if self.buckets.is_some() {
@@ -62,7 +67,13 @@ impl Host {
 
     pub(crate) fn remove(&mut self, id: FragmentId, fragments: &Fragments) {
         let fragment = fragments.get(id);
-        for list in [&mut self.all, &mut self.weak, &mut self.defaults, &mut self.certified] {
+        for list in [
+            &mut self.all,
+            &mut self.weak,
+            &mut self.defaults,
+            &mut self.certified,
+            &mut self.passing,
+        ] {
             list.remove(id, fragments);
         }
         if fragment.weak {
@@ -121,6 +132,10 @@ impl Host {
         let rules = alias
             .as_ref()
             .map_or(self.rules, |alias| fragments.get(alias[0]).rules(false).len());
+        let passthrough = match active(&self.passing).as_slice() {
+            [] => None,
+            _ => contest.passthrough(active(&self.passing).into_iter().chain(active(&self.certified))),
+        };
         problems.append(&mut contest.problems);
         VirtualHost {
             name: Arc::clone(name),
@@ -131,6 +146,7 @@ impl Host {
             certificate: active(&self.certified)
                 .first()
                 .and_then(|fragment| fragment.certificate.clone()),
+            passthrough,
             lost: contest.lost.into(),
         }
     }
@@ -193,6 +209,11 @@ impl Host {
             self.certified.0,
             of(&|fragment| fragment.certificate.is_some()),
             "certificates of {name}"
+        );
+        assert_eq!(
+            self.passing.0,
+            of(&|fragment| fragment.passthrough.is_some()),
+            "pass-throughs of {name}"
         );
         assert_eq!(
             self.regex_hosts,

@@ -5,6 +5,7 @@
 use crate::compiled::Route;
 use crate::fragment::{Compiled, Rule};
 use crate::host::{Lost, Why};
+use crate::membership::by_age;
 use crate::schema::{PathKind, Problem};
 use hashbrown::HashMap;
 use std::cmp::Reverse;
@@ -96,6 +97,34 @@ impl<'h> Contest<'h> {
         Some(Arc::clone(winner))
     }
 
+    /// Where TLS connections go unopened, if the oldest of those that either want that or terminate TLS wants it.
+    pub(crate) fn passthrough<'f>(&mut self, fragments: impl Iterator<Item = &'f Compiled>) -> Option<Arc<Route>> {
+        let mut contestants: Vec<&Compiled> = fragments.filter(|each| is_about_tls(each)).collect();
+        contestants.sort_by(|one, other| by_age(one, other));
+        // One may be among them for two reasons.
+        contestants.dedup_by(|one, other| std::ptr::eq(*one, *other));
+        let (winner, losers) = contestants.split_first()?;
+        let to = winner.ingress.title();
+        let host = self.host;
+        for loser in losers {
+            let same_place = match (&loser.passthrough, &winner.passthrough) {
+                (Some(loser), Some(winner)) => loser.target.service == winner.target.service,
+                (None, None) => true,
+                _ => false,
+            };
+            let what = match (&loser.passthrough, &winner.passthrough) {
+                _ if same_place => continue,
+                (Some(_), Some(_)) => format!("the pass-through of {host} belongs to {to}, which comes first"),
+                (Some(_), None) => {
+                    format!("TLS of {host} is terminated for {to}, which comes first: it does not pass through")
+                }
+                (None, _) => format!("TLS of {host} passes through for {to}, which comes first: it is not terminated"),
+            };
+            self.problem("ConflictLost", loser, what);
+        }
+        winner.passthrough.clone()
+    }
+
     fn invalid(&mut self, fragment: &Compiled, rule: &Rule, fault: &str) {
         let path = &rule.route.path;
         self.problem(
@@ -140,6 +169,10 @@ impl<'h> Contest<'h> {
             message: message.into(),
         });
     }
+}
+
+fn is_about_tls(fragment: &Compiled) -> bool {
+    fragment.passthrough.is_some() || fragment.certificate.is_some()
 }
 
 /// On equal length.

@@ -362,6 +362,9 @@ pub struct Stream {
     /// Milliseconds without a byte after which a connection or a UDP session ends.
     #[serde(default = "ten_minutes")]
     pub idle_timeout_ms: u32,
+    /// Who asks for it, for messages: a flag, or an entry of a ConfigMap.
+    #[serde(default)]
+    pub origin: Box<str>,
 }
 
 fn ten_minutes() -> u32 {

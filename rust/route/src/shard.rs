@@ -20,6 +20,9 @@ const OWNS: u8 = 4;
 /// The paths are not in the record but in the index of the host.
 const INDEXED: u8 = 8;
 
+/// Connections with TLS to this host are not opened.
+const PASSES: u8 = 32;
+
 /// Bytes of a record before the name: place of its first route, number of its host, bytes of its paths, count of its
 /// routes, flags, length of the name.
 const HEAD: usize = 16;
@@ -147,6 +150,10 @@ impl<'s> Record<'s> {
         self.flags & HAS_CERTIFICATE != 0
     }
 
+    pub(crate) fn passes(&self) -> bool {
+        self.flags & PASSES != 0
+    }
+
     pub(crate) fn owns(&self) -> bool {
         self.flags & OWNS != 0
     }
@@ -167,8 +174,12 @@ fn write(host: &VirtualHost, number: u32, records: &mut Vec<u8>, routes: &mut Ve
     };
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let flags = indexed
-        | flag(host.certificate.is_some(), HAS_CERTIFICATE)
+        | flag(
+            host.certificate.is_some() || host.passthrough.is_some(),
+            HAS_CERTIFICATE,
+        )
         | flag(host.default.is_some(), HAS_DEFAULT)
+        | flag(host.passthrough.is_some(), PASSES)
         | flag(host.owns, OWNS);
     let name = host.found_as();
     let short = |n: usize| u16::try_from(n).expect("what a record holds of a host is small");

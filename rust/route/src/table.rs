@@ -31,6 +31,7 @@ pub struct RouteTable {
     /// The virtual host without a name.
     pub(crate) anywhere: Option<Arc<VirtualHost>>,
     pub(crate) has_wildcards: bool,
+    pub(crate) has_passthrough: bool,
     /// The default backend of the settings.
     pub(crate) fallback: Option<Arc<Route>>,
     pub(crate) backends: Sheets<BackendCell>,
@@ -43,7 +44,7 @@ pub struct RouteTable {
 pub struct Lookup<'t> {
     /// The route that takes the request; `None`: nothing does.
     pub route: Option<&'t Arc<Route>>,
-    /// Whether a certificate is configured for the host, as far as the search for the route came: a more precise host
+    /// Whether a certificate is configured for the host, or TLS passes through to its backend, as far as the search for the route came: a more precise host
     /// without one is not redirected for the sake of its wildcard.
     pub host_has_certificate: bool,
 }
@@ -85,6 +86,35 @@ impl RouteTable {
                 .and_then(|record| record.host().certificate.as_deref());
             precise.or_else(|| self.wildcard(name)?.host().certificate.as_deref())
         })
+    }
+
+    /// Whether TLS connections to any host go unopened.
+    #[must_use]
+    #[inline]
+    pub fn has_passthrough(&self) -> bool {
+        self.has_passthrough
+    }
+
+    /// Where TLS connections to a server name go unopened: of the precise host, then of the wildcard. A precise host that
+    /// terminates TLS is not passed through for the sake of its wildcard. `None`: they are terminated.
+    #[must_use]
+    pub fn passthrough(&self, server_name: &[u8]) -> Option<&Arc<Route>> {
+        if !self.has_passthrough {
+            return None;
+        }
+        with_name(server_name, |name| {
+            let record = self
+                .precise(name)
+                .filter(|record| record.passes() || record.has_certificate())
+                .or_else(|| self.wildcard(name))?;
+            record.host().passthrough.as_ref()
+        })
+    }
+
+    /// Each host whose TLS connections go unopened, with where they go.
+    pub fn passthroughs(&self) -> impl Iterator<Item = (&str, &Arc<Route>)> {
+        self.hosts()
+            .filter_map(|host| Some((&*host.name, host.passthrough.as_ref()?)))
     }
 
     /// The key of the certificate for names that have none.

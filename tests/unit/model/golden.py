@@ -171,6 +171,7 @@ CHANGE_SETS: dict[str, tuple[dict[Key, Entry], list[Key], bool]] = {
                 accept_proxy=True,
                 send_proxy=2,
                 idle_timeout_ms=1_000,
+                origin="--tcp 9000=default/db:5432",
             ),
             ("tickets", "process"): Tickets(keys=(b"k" * 80, b"j" * 48)),
             ("fragment", f"shop.example.com/{_SHOP.uid}"): _EVERY_FRAGMENT_FIELD,
