@@ -31,6 +31,8 @@ impl Framing {
         match (self, version) {
             (Framing::Chunked, Version::Http10) => Framing::UntilClose,
             (Framing::UntilClose, Version::Http11) => Framing::Chunked,
+            // These frame bodies themselves, and say where they end.
+            (Framing::Chunked, Version::Http2 | Version::Http3) => Framing::UntilClose,
             (framing, _) => framing,
         }
     }

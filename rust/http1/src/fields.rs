@@ -64,7 +64,8 @@ impl Facts {
         Ok(facts)
     }
 
-    fn judge(&mut self, id: Name, value: &[u8]) -> Result<(), Error> {
+    /// Takes one line into account.
+    pub fn judge(&mut self, id: Name, value: &[u8]) -> Result<(), Error> {
         match id {
             Name::ContentLength => self.content_length(value),
             Name::TransferEncoding => self.transfer_encoding(value),

@@ -8,6 +8,7 @@
 //! | [`request`] | parses a request head: syntax, target, Host, framing, connection options |
 //! | [`response`] | parses a response head, given the request it answers |
 //! | [`body`] | body framing: a decoder of lengths and chunks, and the encoder that mirrors it |
+//! | [`assemble`] | the same heads from HTTP/2 and HTTP/3, where they come in parts |
 //! | [`hop`] | removes what belongs to one connection from a head |
 //! | [`encode`] | writes heads |
 //! | [`path`] | the match form of a path |
@@ -16,6 +17,7 @@
 //! Nothing here reads a clock, allocates per request once warm, or knows of sockets. Strictness is the rule: what two
 //! parsers could read in two ways is refused here and never reaches a backend.
 
+pub mod assemble;
 pub mod body;
 mod chunk;
 pub mod encode;

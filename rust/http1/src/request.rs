@@ -63,7 +63,7 @@ fn place(method: &[u8], target: &[u8], bytes: &[u8], facts: &Facts, minor: u8, h
     if method == b"CONNECT" {
         return Err(Error::ConnectRefused);
     }
-    if !target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#') {
+    if !is_target(target) {
         return Err(Error::BadTarget);
     }
     if facts.hosts > 1 {
@@ -80,6 +80,11 @@ fn place(method: &[u8], target: &[u8], bytes: &[u8], facts: &Facts, minor: u8, h
         return Ok(());
     }
     place_absolute(method, target, head)
+}
+
+/// Printable ASCII without a fragment.
+pub(crate) fn is_target(target: &[u8]) -> bool {
+    target.iter().all(|byte| matches!(byte, b'!'..=b'~') && *byte != b'#')
 }
 
 /// Splits a target in absolute form (RFC 9112, 3.2.2). Its authority stands above the Host line.
@@ -132,7 +137,7 @@ fn judge(facts: &Facts, minor: u8) -> Result<Request, Error> {
 
 /// `name`, `name:port`, `[address]`, `[address]:port`. Names are letters, digits, `-`, `.`, `_` and `~`, without empty labels in
 /// front or between: narrower than RFC 3986, 3.2.2, since what else it permits is read differently by different servers.
-fn is_authority(authority: &[u8]) -> bool {
+pub(crate) fn is_authority(authority: &[u8]) -> bool {
     let (host, port) = match authority {
         [b'[', rest @ ..] => match memchr::memchr(b']', rest) {
             Some(end) if is_ipv6(&rest[..end]) => (&authority[..end + 2], &rest[end + 1..]),

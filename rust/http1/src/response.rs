@@ -63,7 +63,14 @@ fn reason(bytes: &[u8]) -> &[u8] {
     bytes.get("HTTP/1.1 200 ".len()..end).unwrap_or_default()
 }
 
-fn judge(facts: &Facts, minor: u8, status: u16, method: &[u8], upgrade_asked: bool) -> Result<Response, Error> {
+/// Framing, persistence and upgrade from status and lines. `minor` is that of the version.
+pub(crate) fn judge(
+    facts: &Facts,
+    minor: u8,
+    status: u16,
+    method: &[u8],
+    upgrade_asked: bool,
+) -> Result<Response, Error> {
     let stated = facts.framing();
     if stated == Some(Framing::Chunked) && minor == 0 {
         return Err(Error::BadTransferEncoding);

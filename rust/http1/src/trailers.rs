@@ -66,16 +66,41 @@ fn parse(lines: &[u8]) -> Result<Trailers, Error> {
         Err(httparse::Error::TooManyHeaders) => return Err(Error::TrailersTooLarge),
         Err(error) => return Err(fields::refusal(lines, error)),
     };
-    let mut head = Box::new(Head::new());
+    let mut collected = Assembly::default();
     for field in fields {
-        let (name, value) = (field.name.as_bytes(), field.value);
+        collected.add(field.name.as_bytes(), field.value)?;
+    }
+    Ok(collected.finish())
+}
+
+/// Trailers that are put together field by field.
+#[derive(Debug, Default)]
+pub(crate) struct Assembly {
+    head: Box<Head>,
+    fields: usize,
+    bytes: usize,
+}
+
+impl Assembly {
+    /// Judges one well-formed field and keeps it, unless it is to be dropped.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.fields += 1;
+        self.bytes += name.len() + value.len() + ": \r\n".len();
+        if self.fields > LIMITS.headers || self.bytes > LIMITS.head {
+            return Err(Error::TrailersTooLarge);
+        }
         match Name::of(name) {
             id if is_refused(id) => return Err(Error::ForbiddenTrailer),
             id if is_dropped(id, name) => {}
-            _ => head.append(name, value),
+            _ => self.head.append(name, value),
         }
+        Ok(())
     }
-    Ok(Trailers(head))
+
+    /// All that was kept.
+    pub fn finish(self) -> Trailers {
+        Trailers(self.head)
+    }
 }
 
 /// Framing, routing, and what belongs to the connection.
