@@ -96,6 +96,8 @@ def core_options(config: Config) -> bytes:
             "access_log": config.access_log,
             "ssl_protocols": config.ssl_protocols,
             "ssl_ciphers": config.ssl_ciphers,
+            "http2": config.http2,
+            "h2c": config.h2c,
             "head_timeout_ms": _milliseconds(config.head_timeout),
             "idle_timeout_ms": _milliseconds(config.idle_timeout),
             "body_timeout_ms": _milliseconds(config.body_timeout),

@@ -233,6 +233,11 @@ class Config:
         "Cipher suites by IANA or OpenSSL name, in order of preference.",
     )
 
+    http2: bool = declare(BOOLEAN, True, _TLS, "Offer HTTP/2 on the TLS port.")
+    h2c: bool = declare(
+        BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1."
+    )
+
     connect_timeout: float = declare(POSITIVE_DURATION, 5.0, _LIMITS, "To connect to an endpoint.")
     read_timeout: float = declare(POSITIVE_DURATION, 60.0, _LIMITS, "Between two reads from an endpoint.")
     send_timeout: float = declare(POSITIVE_DURATION, 60.0, _LIMITS, "Between two writes to an endpoint.")

@@ -3,6 +3,7 @@
 use crate::conn::{ConnInfo, TlsInfo};
 use crate::downstream::Client;
 use crate::filters::is_within;
+use crate::h2;
 use crate::listen::stop_new_connections;
 use crate::observe::{Handshake, Listener};
 use crate::proxy_protocol::{self, Denied};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -128,20 +130,20 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConf
         let _slower = stream.set_nodelay(true);
         let Ok(local) = stream.local_addr() else { return };
         let (peer, local) = (unmapped(peer), unmapped(local));
-        let mut info = Box::new(ConnInfo {
+        let mut info = ConnInfo {
             peer,
             local,
             tls: None,
             forwarded_port: local.port(),
             https_before: false,
-        });
+        };
         if open.worker.shared.options.use_proxy_protocol
             && let Err(Denied(reason)) = Box::pin(ask_proxy(&stream, &mut info, &open.worker)).await
         {
             return open.worker.metrics.refused(reason);
         }
         match tls {
-            None => Client::serve(Transport::Plain(stream), info, open.worker.clone()).await,
+            None => serve_plain(stream, info, &open.worker).await,
             Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,
         }
     });
@@ -162,7 +164,7 @@ async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> 
     Ok(())
 }
 
-async fn serve_tls(stream: TcpStream, mut info: Box<ConnInfo>, config: Arc<rustls::ServerConfig>, worker: &Rc<Worker>) {
+async fn serve_tls(stream: TcpStream, mut info: ConnInfo, config: Arc<rustls::ServerConfig>, worker: &Rc<Worker>) {
     let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
     let stream = match timeout(wait, TlsAcceptor::from(config).accept(stream)).await {
         Ok(Ok(stream)) => stream,
@@ -179,7 +181,46 @@ async fn serve_tls(stream: TcpStream, mut info: Box<ConnInfo>, config: Arc<rustl
         },
     );
     info.tls = Some(settled);
-    Client::serve(Transport::Tls(Box::new(stream)), info, worker.clone()).await;
+    let info = Rc::new(info);
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = Transport::Tls(Box::new(stream));
+    if is_http2 {
+        Box::pin(h2::serve(stream, Vec::new(), info, worker.clone())).await;
+    } else {
+        Client::serve(stream, info, Vec::new(), worker.clone()).await;
+    }
+}
+
+/// On the plain port HTTP/2 is told by its first bytes, where it is served there at all.
+async fn serve_plain(stream: TcpStream, info: ConnInfo, worker: &Rc<Worker>) {
+    let (mut stream, info) = (Transport::Plain(stream), Rc::new(info));
+    let mut begun = Vec::new();
+    if worker.shared.options.h2c {
+        let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
+        match timeout(wait, read_preface(&mut stream, &mut begun)).await {
+            Ok(Ok(true)) => return Box::pin(h2::serve(stream, begun, info, worker.clone())).await,
+            Ok(Ok(false)) => {}
+            Ok(Err(_)) | Err(_) if begun.is_empty() => return,
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    Client::serve(stream, info, begun, worker.clone()).await;
+}
+
+/// Reads until it is clear whether this is the preface of HTTP/2 (RFC 9113, 3.3).
+async fn read_preface(stream: &mut Transport, begun: &mut Vec<u8>) -> io::Result<bool> {
+    while h2::PREFACE.starts_with(begun) {
+        if begun.len() == h2::PREFACE.len() {
+            return Ok(true);
+        }
+        let mut piece = [0; h2::PREFACE.len()];
+        let n = stream.read(&mut piece[..h2::PREFACE.len() - begun.len()]).await?;
+        if n == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        begun.extend_from_slice(&piece[..n]);
+    }
+    Ok(false)
 }
 
 fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {

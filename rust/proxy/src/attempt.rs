@@ -4,10 +4,11 @@
 //! A connection goes back to the pool only from `relayed`, where the request was wholly sent and the answer wholly
 //! read; on every other way out it is dropped, which lets the backend know at once.
 
-use crate::downstream::After;
+use crate::downstream::{After, AnswerHead};
 use crate::error::Failure;
 use crate::filters;
 use crate::head::{HeadError, poll_head};
+use crate::messages::{Ending, framing_from_messages};
 use crate::relay::{Pump, PumpError, Tunnel, Wait};
 use crate::request::{Found, Request};
 use crate::upstream::{Choice, Connection};
@@ -83,7 +84,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
 
     /// Sends the request and relays the answer.
     pub async fn run(mut self) -> Result<After, Failure> {
-        self.begin();
+        self.begin()?;
         let answer = loop {
             let answer = poll_fn(|cx| self.poll_answer(cx)).await?;
             if !answer.interim {
@@ -102,7 +103,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
         self.relay(answer).await
     }
 
-    fn begin(&mut self) {
+    fn begin(&mut self) -> Result<(), Failure> {
         let Request {
             client,
             head,
@@ -110,13 +111,25 @@ impl<'r, 'c> Attempt<'r, 'c> {
             body,
             ..
         } = &mut *self.request;
-        body.begin(&client.worker.buffers, |out| {
+        let buffers = &client.worker.buffers;
+        if let Some(stream) = self.connection.stream.messages() {
+            let ending = match parsed.framing {
+                Framing::Empty | Framing::Length(0) => Ending::Now,
+                Framing::Length(length) if client.stream.messages().is_none() => Ending::After(length),
+                _ => Ending::Open,
+            };
+            stream.send_request(head, ending).map_err(Failure::UpstreamGone)?;
+            body.begin(buffers, |_| {});
+            return Ok(());
+        }
+        body.begin(buffers, |out| {
             if parsed.upgrade {
                 encode::request_upgrade(head, out);
             } else {
                 encode::request(head, parsed.framing, true, out);
             }
         });
+        Ok(())
     }
 
     /// Sends what can be sent and reads the next head of the backend.
@@ -156,7 +169,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
             &client.worker.buffers,
         ) {
             Poll::Ready(Ok(())) => self.waiting_since = Instant::now(),
-            Poll::Ready(Err(PumpError::Source(_))) => return Err(Failure::ClientGone),
+            Poll::Ready(Err(PumpError::Source(error))) => return Err(of_client(&error)),
             Poll::Ready(Err(PumpError::Framing(error))) => return Err(Failure::BadRequest(error)),
             Poll::Ready(Err(PumpError::TooLarge)) => return Err(Failure::BodyTooLarge),
             Poll::Ready(Err(PumpError::Sink(error))) => {
@@ -181,10 +194,14 @@ impl<'r, 'c> Attempt<'r, 'c> {
         let upgrade = request.parsed.upgrade;
         let method = request.head.method();
         let buffers = &request.client.worker.buffers;
-        let read = poll_head(cx, &mut connection.stream, inbuf, scan, &LIMITS, buffers, |bytes| {
-            head.clear();
-            parse::parse(bytes, &LIMITS, method, upgrade, head)
-        });
+        let read = if let Some(stream) = connection.stream.messages() {
+            stream.poll_response(cx, method, head)
+        } else {
+            poll_head(cx, &mut connection.stream, inbuf, scan, &LIMITS, buffers, |bytes| {
+                head.clear();
+                parse::parse(bytes, &LIMITS, method, upgrade, head)
+            })
+        };
         read.map_err(|error| match error {
             HeadError::Refused(error) => Failure::BadResponse(error),
             HeadError::Io(error) => Failure::UpstreamGone(error),
@@ -203,6 +220,11 @@ impl<'r, 'c> Attempt<'r, 'c> {
             return Ok(());
         }
         hop::strip_hop_by_hop(&mut self.head, false);
+        if let Some(stream) = self.request.client.stream.messages() {
+            stream.send_interim(&self.head).map_err(|_| Failure::ClientGone)?;
+            self.waiting_since = Instant::now();
+            return Ok(());
+        }
         let mut out = self.pump_to_client(Framing::Empty, Framing::Empty);
         let buffers = &self.request.client.worker.buffers;
         encode::response(
@@ -244,10 +266,24 @@ impl<'r, 'c> Attempt<'r, 'c> {
             && !worker.is_draining();
         hop::strip_hop_by_hop(&mut self.head, false);
         self.filter_answer();
-        let mut down = self.pump_to_client(answer.framing, outgoing);
-        let out = down.out.compose(&worker.buffers);
-        encode::response(&self.head, outgoing, version, keep_alive, head_request, out);
+        let from_messages = self.connection.stream.messages().is_some();
+        let incoming = if from_messages {
+            framing_from_messages(answer.framing)
+        } else {
+            answer.framing
+        };
+        let mut down = self.pump_to_client(incoming, outgoing);
+        let begins = AnswerHead {
+            head: &self.head,
+            framing: outgoing,
+            version,
+            keep_alive,
+            to_head: head_request,
+            may_have_trailers: from_messages,
+        };
         self.request.answered = true;
+        let begun = self.request.client.begin_answer(&begins, &mut down.out);
+        begun.map_err(|_| Failure::ClientGone)?;
         self.request.record.status = self.head.status();
         let moved = poll_fn(|cx| self.poll_relay(cx, &mut down)).await;
         self.request.record.bytes_out += down.out.written();
@@ -330,10 +366,21 @@ impl<'r, 'c> Attempt<'r, 'c> {
         let worker = self.request.client.worker.clone();
         let budget = &worker.shared.budget;
         let (mut up, mut down) = (Tunnel::new(budget), Tunnel::new(budget));
-        let out = down.out.compose(&worker.buffers);
-        encode::response_upgrade(&self.head, out);
-        out.append(&mut self.inbuf);
-        up.out.compose(&worker.buffers).append(&mut self.request.client.inbuf);
+        let client = &mut *self.request.client;
+        if let Some(stream) = client.stream.messages() {
+            // What was a change of protocol there is a tunnel here (RFC 8441, 5).
+            self.head.set_status(200, b"");
+            self.head.remove(b"sec-websocket-accept");
+            self.head.remove_id(Name::Upgrade);
+            let sent = stream
+                .send_head(&self.head, Ending::Open)
+                .map_err(|_| Failure::ClientGone)?;
+            down.out.count(sent);
+        } else {
+            encode::response_upgrade(&self.head, down.out.compose(&worker.buffers));
+        }
+        down.out.compose(&worker.buffers).append(&mut self.inbuf);
+        up.out.compose(&worker.buffers).append(&mut client.inbuf);
         self.request.answered = true;
         self.request.record.status = self.head.status();
         let ended = poll_fn(|cx| self.poll_tunnel(cx, &mut up, &mut down)).await;
@@ -361,6 +408,14 @@ impl<'r, 'c> Attempt<'r, 'c> {
     fn pump_to_client(&self, incoming: Framing, outgoing: Framing) -> Pump {
         Pump::new(incoming, outgoing, 0, &self.request.client.worker.shared.budget)
     }
+}
+
+/// A client that goes away, or one whose trailers are refused.
+fn of_client(error: &io::Error) -> Failure {
+    let refused = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<fastingress_http1::Error>());
+    refused.map_or(Failure::ClientGone, |error| Failure::BadRequest(*error))
 }
 
 fn micros(time: Duration) -> u32 {

@@ -8,13 +8,16 @@ use crate::conn::ConnInfo;
 use crate::deadline::Deadline;
 use crate::error::Failure;
 use crate::head::{HeadError, poll_head};
+use crate::messages::Ending;
+use crate::relay::Outbox;
 use crate::request::Arrival;
 use crate::transport::Transport;
 use crate::worker::Worker;
 use crate::{linger, request, respond};
 use fastingress_http1::scan::Scan;
-use fastingress_http1::{Head, request as parse};
+use fastingress_http1::{Framing, Head, Version, encode, request as parse};
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -32,14 +35,15 @@ pub struct Client {
     /// Bytes read and not used yet.
     pub inbuf: Vec<u8>,
     /// What is known about the connection.
-    pub info: Box<ConnInfo>,
+    pub info: Rc<ConnInfo>,
     /// The one timer of the connection.
     pub deadline: Deadline,
     /// The thread it lives on.
     pub worker: Rc<Worker>,
     /// What `inbuf` holds of the global budget.
     held: Lease,
-    slot: usize,
+    /// Among the connections that are woken when the worker drains.
+    slot: Option<usize>,
 }
 
 /// What is to become of a connection after a request.
@@ -56,6 +60,23 @@ pub enum After {
     Gone,
 }
 
+/// The head of an answer and how its body goes out.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerHead<'a> {
+    /// Status and fields.
+    pub head: &'a Head,
+    /// Of the body, for this client.
+    pub framing: Framing,
+    /// Of the request.
+    pub version: Version,
+    /// The connection goes on.
+    pub keep_alive: bool,
+    /// It answers a HEAD.
+    pub to_head: bool,
+    /// Trailers may come behind a body whose length is known.
+    pub may_have_trailers: bool,
+}
+
 /// How waiting for a head ended.
 enum Next {
     Request(Box<Head>, parse::Request, Arrival),
@@ -64,22 +85,28 @@ enum Next {
 }
 
 impl Client {
-    /// Serves a connection until it ends.
-    pub async fn serve(stream: Transport, info: Box<ConnInfo>, worker: Rc<Worker>) {
-        let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
+    /// Serves a connection of HTTP/1 until it ends. `inbuf` was read from it already.
+    pub async fn serve(stream: Transport, info: Rc<ConnInfo>, inbuf: Vec<u8>, worker: Rc<Worker>) {
         let slot = worker.register();
-        let held = Lease::new(&worker.shared.budget);
-        let mut client = Client {
+        let mut client = Client::new(stream, info, worker);
+        client.inbuf = inbuf;
+        client.slot = Some(slot);
+        let after = client.requests().await;
+        client.close(after).await;
+    }
+
+    /// A client whose requests are served one by one by whoever makes it.
+    pub fn new(stream: Transport, info: Rc<ConnInfo>, worker: Rc<Worker>) -> Self {
+        let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
+        Client {
             stream,
             inbuf: Vec::new(),
             info,
             deadline: Deadline::after(wait),
+            held: Lease::new(&worker.shared.budget),
             worker,
-            held,
-            slot,
-        };
-        let after = client.requests().await;
-        client.close(after).await;
+            slot: None,
+        }
     }
 
     async fn requests(&mut self) -> After {
@@ -163,7 +190,9 @@ impl Client {
 
     /// Nothing is here: the connection idles, and closes quietly after a while or when the worker drains.
     fn poll_idle<T>(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Option<Failure>>> {
-        self.worker.idle(self.slot, cx.waker());
+        if let Some(slot) = self.slot {
+            self.worker.idle(slot, cx.waker());
+        }
         if let Some(until) = self.worker.idle_deadline() {
             self.deadline.set(until);
         }
@@ -180,6 +209,9 @@ impl Client {
 
     /// Ready when the client has gone. What it sends meanwhile is kept for later, up to a bound.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(stream) = self.stream.messages() {
+            return stream.poll_gone(cx);
+        }
         let Self {
             stream,
             inbuf,
@@ -206,6 +238,36 @@ impl Client {
         Poll::Pending
     }
 
+    /// Sends the head of an answer, or puts it into `out` in front of the body that goes through there.
+    pub fn begin_answer(&mut self, answer: &AnswerHead<'_>, out: &mut Outbox) -> io::Result<()> {
+        let AnswerHead { head, framing, .. } = *answer;
+        if let Some(stream) = self.stream.messages() {
+            let ending = match framing {
+                _ if answer.to_head || framing == Framing::Empty => Ending::Now,
+                Framing::Length(0) if !answer.may_have_trailers => Ending::Now,
+                Framing::Length(length) if !answer.may_have_trailers => Ending::After(length),
+                _ => Ending::Open,
+            };
+            out.count(stream.send_head(head, ending)?);
+            return Ok(());
+        }
+        let AnswerHead {
+            version,
+            keep_alive,
+            to_head,
+            ..
+        } = *answer;
+        encode::response(
+            head,
+            framing,
+            version,
+            keep_alive,
+            to_head,
+            out.compose(&self.worker.buffers),
+        );
+        Ok(())
+    }
+
     async fn close(mut self, after: After) {
         match after {
             After::Linger => linger::close(&mut self.stream, &self.worker.buffers).await,
@@ -224,6 +286,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.worker.unregister(self.slot);
+        if let Some(slot) = self.slot {
+            self.worker.unregister(slot);
+        }
     }
 }

@@ -8,6 +8,7 @@
 //! | [`proxy_protocol`] | the header that says whose connection it is |
 //! | [`tls`] | certificates by SNI, handshakes |
 //! | [`downstream`] | one client connection: reads heads, keeps alive, closes in an orderly way |
+//! | [`h2`] | one client connection of HTTP/2, and its streams |
 //! | [`request`] | the spine: route, filters, upstream, relay, log |
 //! | [`filters`] | policies at work on a request head and a response head |
 //! | [`upstream`] | choosing an endpoint, pools, connecting, retries, DNS |
@@ -26,10 +27,12 @@ mod deadline;
 mod downstream;
 pub mod error;
 pub mod filters;
+mod h2;
 mod head;
 mod limits;
 mod linger;
 mod listen;
+mod messages;
 pub mod observe;
 pub mod options;
 pub mod proxy_protocol;

@@ -30,6 +30,10 @@ pub struct Options {
     pub ssl_protocols: Vec<String>,
     /// Cipher suites by IANA or OpenSSL name, in order of preference; empty: all that the library holds safe.
     pub ssl_ciphers: Vec<String>,
+    /// Offer HTTP/2 on the TLS port.
+    pub http2: bool,
+    /// Take HTTP/2 with prior knowledge on the plain port.
+    pub h2c: bool,
     /// Milliseconds for a whole request head, from its first byte or from the accept.
     pub head_timeout_ms: u32,
     /// Milliseconds a connection may idle between requests.
@@ -68,6 +72,8 @@ impl Default for Options {
             access_log: LogFormat::Text,
             ssl_protocols: vec!["TLSv1.2".into(), "TLSv1.3".into()],
             ssl_ciphers: Vec::new(),
+            http2: true,
+            h2c: false,
             head_timeout_ms: 10_000,
             idle_timeout_ms: 75_000,
             body_timeout_ms: 60_000,

@@ -7,6 +7,7 @@ use crate::attempt::Attempt;
 use crate::downstream::{After, Client};
 use crate::error::Failure;
 use crate::filters::{self, Verdict};
+use crate::messages::framing_from_messages;
 use crate::record::Record;
 use crate::relay::Pump;
 use crate::respond;
@@ -56,6 +57,8 @@ pub struct Found {
     pub route: Arc<Route>,
     /// The settings of its scope, as they were when the request came.
     pub settings: Arc<schema::Settings>,
+    /// What is spoken to its backend, as it was then.
+    pub protocol: schema::Protocol,
     host_has_certificate: bool,
 }
 
@@ -93,6 +96,10 @@ impl<'c> Request<'c> {
             return Err(Failure::Overload);
         }
         let found = self.route()?;
+        if self.parsed.upgrade && speaks_messages(&found) {
+            // There is no change of protocol in HTTP/2, and a GET is one without it.
+            self.parsed.upgrade = false;
+        }
         if let Verdict::Respond(local) = self.filter(&found) {
             return respond::local(self, &local).await;
         }
@@ -119,6 +126,7 @@ impl<'c> Request<'c> {
             let route = lookup.route.ok_or(Failure::NoRoute)?.clone();
             Ok::<_, Failure>(Found {
                 settings: route.settings.now.load_full(),
+                protocol: route.target.protocol(),
                 host_has_certificate: lookup.host_has_certificate,
                 route,
             })
@@ -166,12 +174,15 @@ impl<'c> Request<'c> {
         let target = &found.route.target;
         let cell = target.backend.as_ref().ok_or(Failure::NoBackend)?;
         let limit = filters::body_limit(&found.route, &found.settings);
-        self.body = Pump::new(
-            self.parsed.framing,
-            self.parsed.framing,
-            limit,
-            &self.client.worker.shared.budget,
-        );
+        let incoming = match self.client.stream.messages() {
+            Some(_) => framing_from_messages(self.parsed.framing),
+            None => self.parsed.framing,
+        };
+        let outgoing = match self.parsed.framing {
+            framing if !speaks_messages(found) => framing,
+            framing => framing_from_messages(framing),
+        };
+        self.body = Pump::new(incoming, outgoing, limit, &self.client.worker.shared.budget);
         let repeatable = is_idempotent(self.head.method());
         if repeatable && !matches!(self.parsed.framing, Framing::Empty) {
             self.body.keep_copy(REPLAY, &self.client.worker.shared.budget);
@@ -254,6 +265,11 @@ impl<'c> Request<'c> {
         worker.buffers.give(std::mem::take(&mut self.path));
         worker.give_head(self.head);
     }
+}
+
+/// Whether the backend is spoken to in HTTP/2.
+fn speaks_messages(found: &Found) -> bool {
+    matches!(found.protocol, schema::Protocol::H2c | schema::Protocol::H2)
 }
 
 /// Methods that do no harm when they run twice (RFC 9110 section 9.2.2, and the safe ones of WebDAV). Others are never

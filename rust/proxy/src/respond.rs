@@ -1,15 +1,15 @@
 //! Answers we make ourselves: of filters, and of everything that went wrong. The one place that turns a failure into
 //! bytes for the client.
 
-use crate::downstream::{After, Client};
+use crate::downstream::{After, AnswerHead, Client};
 use crate::error::Failure;
 use crate::filters::Local;
 use crate::record::Record;
-use crate::relay::Outbox;
+use crate::relay::{Outbox, Sink};
 use crate::request::{Request, protocol};
-use fastingress_http1::{Framing, Head, Name, Version, encode};
+use fastingress_http1::{Framing, Head, Name, Version};
 use std::future::poll_fn;
-use std::io::Write;
+use std::io::{self, Write};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -95,22 +95,26 @@ async fn send(request: &mut Request<'_>, answer: &Answer<'_>) -> After {
 async fn write(client: &mut Client, request: &Head, answer: &Answer<'_>) -> u64 {
     let worker = client.worker.clone();
     let mut out = Outbox::new(&worker.shared.budget);
-    compose(client, request, answer, &mut out);
+    let begun = compose(client, request, answer, &mut out);
     client
         .deadline
         .restart(Duration::from_millis(worker.shared.options.body_timeout_ms.into()));
-    poll_fn(|cx| {
-        if out.poll_flush(cx, &mut client.stream, &worker.buffers).is_ready() {
-            return Poll::Ready(());
-        }
-        client.deadline.poll(cx)
-    })
-    .await;
+    if begun.is_ok() {
+        poll_fn(|cx| {
+            if out.poll_flush(cx, &mut client.stream, &worker.buffers).is_ready() {
+                return Poll::Ready(());
+            }
+            client.deadline.poll(cx)
+        })
+        .await;
+        // A stream that has gone needs no end.
+        let _gone = client.stream.finish(None);
+    }
     out.written()
 }
 
-fn compose(client: &Client, request: &Head, answer: &Answer<'_>, out: &mut Outbox) {
-    let worker = &client.worker;
+fn compose(client: &mut Client, request: &Head, answer: &Answer<'_>, out: &mut Outbox) -> io::Result<()> {
+    let worker = client.worker.clone();
     let json = wants_json(request);
     let mut page = worker.buffers.take();
     write_page(answer, json, &mut page);
@@ -127,26 +131,24 @@ fn compose(client: &Client, request: &Head, answer: &Answer<'_>, out: &mut Outbo
     if let Some(location) = answer.location {
         head.append(b"location", location);
     }
-    let version = if request.version() == Version::Http10 {
-        Version::Http10
-    } else {
-        Version::Http11
-    };
-    let head_request = request.method() == b"HEAD";
-    let bytes = out.compose(&worker.buffers);
-    encode::response(
-        &head,
-        Framing::Length(page.len() as u64),
-        version,
-        answer.keep_alive,
-        head_request,
-        bytes,
+    let to_head = request.method() == b"HEAD";
+    let begun = client.begin_answer(
+        &AnswerHead {
+            head: &head,
+            framing: Framing::Length(page.len() as u64),
+            version: request.version(),
+            keep_alive: answer.keep_alive,
+            to_head,
+            may_have_trailers: false,
+        },
+        out,
     );
-    if !head_request {
-        bytes.extend_from_slice(&page);
+    if !to_head {
+        out.compose(&worker.buffers).extend_from_slice(&page);
     }
     worker.give_head(head);
     worker.buffers.give(page);
+    begun
 }
 
 /// True when the client names JSON and does not name HTML.

@@ -114,7 +114,7 @@ impl Gateway {
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
-        let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, resolver)?;
+        let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, options.http2, resolver)?;
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
         let log = start_log(options.access_log)?;
         let shared = Arc::new(Shared::new(options, table.clone(), connection_limit));

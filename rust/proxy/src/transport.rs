@@ -1,6 +1,10 @@
-//! A client's byte stream: plain TCP, or TLS over it.
+//! What a request comes on: plain TCP, TLS over it, or one stream of a connection that carries many.
 //!
 //! One type, so that everything above is compiled once; the branch costs nothing beside the system call behind it.
+
+use crate::messages::ClientStream;
+use crate::relay::{Sink, Source};
+use fastingress_http1::Trailers;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -15,23 +19,33 @@ pub enum Transport {
     Plain(TcpStream),
     /// TLS, terminated here.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of HTTP/2 or HTTP/3: the bytes are the body of one request, and of its answer.
+    Messages(Box<dyn ClientStream>),
 }
 
 impl Transport {
-    /// The socket underneath.
-    pub fn socket(&self) -> &TcpStream {
+    /// The socket underneath, if it carries nothing else.
+    pub fn socket(&self) -> Option<&TcpStream> {
         match self {
-            Transport::Plain(stream) => stream,
-            Transport::Tls(stream) => stream.get_ref().0,
+            Transport::Plain(stream) => Some(stream),
+            Transport::Tls(stream) => Some(stream.get_ref().0),
+            Transport::Messages(_) => None,
+        }
+    }
+
+    /// The same stream, if heads go beside the bytes.
+    pub fn messages(&mut self) -> Option<&mut dyn ClientStream> {
+        match self {
+            Transport::Messages(stream) => Some(stream.as_mut()),
+            Transport::Plain(_) | Transport::Tls(_) => None,
         }
     }
 
     /// Asks the kernel, past any cached readiness, whether bytes of the client are waiting.
     pub fn has_unread_bytes(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        socket2::SockRef::from(self.socket())
-            .peek(&mut byte)
-            .is_ok_and(|n| n > 0)
+        self.socket()
+            .is_some_and(|socket| socket2::SockRef::from(socket).peek(&mut byte).is_ok_and(|n| n > 0))
     }
 }
 
@@ -40,6 +54,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Transport::Messages(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -49,6 +64,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Transport::Messages(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
         }
     }
 
@@ -60,6 +76,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
+            Transport::Messages(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -71,6 +88,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Transport::Plain(_) => Poll::Ready(Ok(())),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Transport::Messages(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
     }
 
@@ -78,6 +96,19 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Transport::Messages(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
+    }
+}
+
+impl Source for Transport {
+    fn take_trailers(&mut self) -> Option<Trailers> {
+        self.messages().and_then(|stream| stream.take_trailers())
+    }
+}
+
+impl Sink for Transport {
+    fn finish(&mut self, trailers: Option<&Trailers>) -> io::Result<()> {
+        self.messages().map_or(Ok(()), |stream| stream.finish(trailers))
     }
 }

@@ -227,6 +227,11 @@ impl Exposition {
         for (reason, count) in &self.snapshot.refused {
             counter(&mut family, &[("reason", (*reason).into())], *count)?;
         }
+        let help = "Connections of HTTP/2 that were ended because they broke a bound";
+        let mut family = out.family("fastingress_http2_floods", help, MetricType::Counter)?;
+        for (kind, count) in &self.snapshot.floods {
+            counter(&mut family, &[("kind", (*kind).into())], *count)?;
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 use super::histogram::{Histogram, Totals, bump};
 use super::process::Process;
 use super::slab::{ByIngress, INGRESSES, Slab};
+use crate::h2::floods::Flood;
 use crate::record::Record;
 use fastingress_route::RouteTable;
 use std::collections::BTreeMap;
@@ -102,6 +103,7 @@ struct Worker {
     handshakes: [[AtomicU64; Handshake::ALL.len()]; PROTOCOLS.len()],
     refused: [(OnceLock<&'static str>, AtomicU64); REASONS],
     panics: AtomicU64,
+    floods: [AtomicU64; Flood::ALL.len()],
 }
 
 /// All counters of a process.
@@ -180,6 +182,8 @@ pub(super) struct Snapshot {
     pub(super) handshakes: BTreeMap<(&'static str, &'static str), u64>,
     pub(super) refused: BTreeMap<&'static str, u64>,
     pub(super) panics: u64,
+    /// By kind.
+    pub(super) floods: BTreeMap<&'static str, u64>,
     pub(super) swaps: Totals,
     pub(super) resident_bytes: Option<u64>,
     pub(super) open_descriptors: Option<u64>,
@@ -202,6 +206,7 @@ impl Worker {
             handshakes: Default::default(),
             refused: Default::default(),
             panics: AtomicU64::new(0),
+            floods: Default::default(),
         }
     }
 
@@ -226,6 +231,9 @@ impl Worker {
             }
         }
         all.panics += self.panics.load(Relaxed);
+        for (flood, count) in Flood::ALL.iter().zip(&self.floods) {
+            *all.floods.entry(flood.as_str()).or_default() += count.load(Relaxed);
+        }
     }
 }
 
@@ -268,6 +276,11 @@ impl WorkerMetrics {
             }
         }
         debug_assert!(false, "more than {REASONS} reasons of refusal");
+    }
+
+    /// Counts a connection that was ended because it broke a bound of HTTP/2.
+    pub fn flooded(&self, flood: Flood) {
+        bump(&self.worker.floods[flood as usize], 1);
     }
 
     /// Counts a connection that ended in a panic.

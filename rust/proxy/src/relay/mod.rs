@@ -2,14 +2,17 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`ends`] | what a body is read from and written to |
 //! | [`outbox`] | bytes that the sink has not taken yet, and the one vectored write |
 //! | [`pump`] | one body in one direction: decode, count, frame again, write |
 //! | [`tunnel`] | two raw streams after an upgrade |
 
+pub mod ends;
 pub mod outbox;
 pub mod pump;
 pub mod tunnel;
 
+pub use ends::{Sink, Source};
 pub use outbox::Outbox;
 pub use pump::{Pump, PumpError, Wait};
 pub use tunnel::Tunnel;

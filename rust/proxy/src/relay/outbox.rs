@@ -56,6 +56,11 @@ impl Outbox {
         self.written
     }
 
+    /// Adds bytes that reached the sink another way.
+    pub fn count(&mut self, bytes: u64) {
+        self.written += bytes;
+    }
+
     /// Drops what waits: the sink has gone, or another one will be tried.
     pub fn reset(&mut self, buffers: &Buffers) {
         self.recycle(buffers);

@@ -4,14 +4,14 @@
 //! read per direction. Bytes leave as they come: nothing is held back to fill a buffer. The pump knows neither which
 //! way it runs nor what a timeout is; it says whom it waits for and since when.
 
-use super::Outbox;
+use super::{Outbox, Sink, Source};
 use crate::buffers::{Budget, Buffers, Lease};
-use fastingress_http1::{Decoder, Encoder, Event, Framing};
+use fastingress_http1::{Decoder, Encoder, Event, Framing, Trailers};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
 /// Reads in one wake before other connections get their turn.
@@ -55,6 +55,8 @@ pub struct Pump {
     replay: Replay,
     /// A byte of the source was used, so beginning again takes a copy.
     begun: bool,
+    /// Kept for a sink that is told of them beside the bytes, which may be another one at the next try.
+    trailers: Option<Trailers>,
     wait: Wait,
     since: Instant,
     done: bool,
@@ -95,6 +97,7 @@ impl Pump {
             limit,
             replay: Replay::Off,
             begun: false,
+            trailers: None,
             wait: Wait::Nobody,
             since: Instant::now(),
             done: false,
@@ -161,8 +164,8 @@ impl Pump {
         buffers: &Buffers,
     ) -> Poll<Result<(), PumpError>>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: Source,
+        W: Sink,
     {
         for _ in 0..FAIR_READS {
             if self.done {
@@ -186,7 +189,10 @@ impl Pump {
             if self.decoder.remaining_hint() == Some(0) {
                 // Nothing more is to be read; the decoder may still have the end to tell.
                 self.feed(cx, &[], sink, buffers).1?;
-                self.done = self.decoder.is_done() && self.out.is_empty();
+                if self.decoder.is_done() && self.out.is_empty() {
+                    sink.finish(self.trailers.as_ref()).map_err(PumpError::Sink)?;
+                    self.done = true;
+                }
                 continue;
             }
             if !inbuf.is_empty() {
@@ -203,12 +209,7 @@ impl Pump {
     }
 
     /// Any byte taken counts as progress, so a sink that is slow but alive is not timed out.
-    fn flush<W: AsyncWrite + Unpin>(
-        &mut self,
-        cx: &mut Context<'_>,
-        sink: &mut W,
-        buffers: &Buffers,
-    ) -> Result<Poll<()>, PumpError> {
+    fn flush<W: Sink>(&mut self, cx: &mut Context<'_>, sink: &mut W, buffers: &Buffers) -> Result<Poll<()>, PumpError> {
         let before = self.out.written();
         let flushed = self.out.poll_flush(cx, sink, buffers).map_err(PumpError::Sink)?;
         if self.out.written() != before || (flushed.is_ready() && self.wait == Wait::Sink) {
@@ -227,11 +228,11 @@ impl Pump {
         buffers: &Buffers,
     ) -> Result<Poll<()>, PumpError>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: Source,
+        W: Sink,
     {
         let mut space = ReadBuf::new(scratch);
-        match Pin::new(source).poll_read(cx, &mut space) {
+        match Pin::new(&mut *source).poll_read(cx, &mut space) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(result) => result.map_err(PumpError::Source)?,
         }
@@ -240,7 +241,7 @@ impl Pump {
             self.decoder
                 .finish_on_eof()
                 .map_err(|_| PumpError::Source(io::ErrorKind::UnexpectedEof.into()))?;
-            self.encoder.finish(self.out.compose(buffers));
+            self.end(source, buffers);
             return Ok(Poll::Ready(()));
         }
         let (used, fed) = self.feed(cx, bytes, sink, buffers);
@@ -254,9 +255,31 @@ impl Pump {
         Ok(Poll::Ready(()))
     }
 
+    /// The source has ended where its body ends; it may have trailers beside its bytes.
+    fn end<R: Source>(&mut self, source: &mut R, buffers: &Buffers) {
+        self.begun = true;
+        if let Some(trailers) = source.take_trailers() {
+            let event = Event::Trailers(trailers);
+            if self.staged {
+                self.stage(&event, buffers);
+            }
+            self.set_aside(event);
+        }
+        let out = self.out.compose(buffers);
+        let start = out.len();
+        self.encoder.finish(out);
+        self.replay.add(&out[start..]);
+    }
+
+    fn set_aside(&mut self, event: Event<'_>) {
+        if let Event::Trailers(trailers) = event {
+            self.trailers = Some(trailers);
+        }
+    }
+
     /// Decodes `bytes` to their end or to the end of the body, and writes. Gives the number of bytes used, also with an
     /// error: a sink that fails does not take the rest, which may hold the next request.
-    fn feed<W: AsyncWrite + Unpin>(
+    fn feed<W: Sink>(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
@@ -269,7 +292,7 @@ impl Pump {
         (used, fed)
     }
 
-    fn decode_and_write<W: AsyncWrite + Unpin>(
+    fn decode_and_write<W: Sink>(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
@@ -291,7 +314,10 @@ impl Pump {
                     continue;
                 }
             }
-            self.stage(&event, buffers);
+            if self.staged {
+                self.stage(&event, buffers);
+            }
+            self.set_aside(event);
         }
         if self.staged && self.out.waiting() > 0 {
             self.push(cx, &[], sink, buffers)?;
@@ -299,7 +325,7 @@ impl Pump {
         Ok(())
     }
 
-    fn push<W: AsyncWrite + Unpin>(
+    fn push<W: Sink>(
         &mut self,
         cx: &mut Context<'_>,
         data: &[u8],

@@ -71,13 +71,14 @@ pub enum TlsError {
 ///
 /// `protocols`: `TLSv1.2`, `TLSv1.3`. `ciphers`: IANA or OpenSSL names in order of preference, an item may be a list
 /// joined by colons or commas. A list restricts the protocol versions it names suites of; the others keep all that are
-/// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides.
+/// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides. `http2`: offer it.
 ///
 /// # Errors
 /// A name that is not known, or no protocol at all.
 pub fn server_config(
     protocols: &[String],
     ciphers: &[String],
+    http2: bool,
     resolver: Arc<Resolver>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions = parse_protocols(protocols)?;
@@ -93,6 +94,9 @@ pub fn server_config(
         .with_cert_resolver(resolver);
     config.ignore_client_order = !chosen.is_empty();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+    }
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     config.ticketer = Ticketer::new().map_err(library)?;
     Ok(Arc::new(config))

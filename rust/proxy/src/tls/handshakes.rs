@@ -69,6 +69,7 @@ impl Server {
             config: server_config(
                 &strings(protocols),
                 &strings(ciphers),
+                true,
                 Arc::new(Resolver::new(table.clone(), certificates.clone())),
             )
             .unwrap(),
@@ -340,11 +341,11 @@ fn the_key_exchange_is_post_quantum_where_the_client_can() {
 }
 
 #[test]
-fn http_1_is_all_that_is_offered() {
+fn http_2_comes_first_where_the_client_knows_both() {
     let shaken = Server::new()
         .shake(&Client::new(&[&version::TLS13]), "a.example")
         .unwrap();
-    assert_eq!(shaken.alpn.as_deref(), Some(&b"http/1.1"[..]));
+    assert_eq!(shaken.alpn.as_deref(), Some(&b"h2"[..]));
 }
 
 #[test]

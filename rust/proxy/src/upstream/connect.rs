@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::peer::Peer;
+use super::stream::Stream;
 use crate::error::Failure;
 use std::io;
 use std::rc::Rc;
@@ -29,7 +30,7 @@ pub(super) async fn connect(peer: &Rc<Peer>, timeout: Duration) -> Result<Connec
     stream.set_nodelay(true).map_err(Failure::Connect)?;
     peer.eject.succeeded();
     peer.counts.opened();
-    Ok(Connection::new(stream, peer, Instant::now()))
+    Ok(Connection::new(Stream::Plain(stream), peer, Instant::now()))
 }
 
 /// True when this machine ran out of something, which says nothing about the endpoint.

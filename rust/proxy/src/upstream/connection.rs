@@ -5,24 +5,22 @@
 use super::PoolConfig;
 use super::idle::{Stack, Stacked};
 use super::peer::Peer;
-use std::io::ErrorKind;
-use std::mem::MaybeUninit;
+use super::stream::Stream;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// A connection that a request uses. Counts as busy until it is dropped or checked in.
 pub struct Connection {
     /// The bytes.
-    pub stream: TcpStream,
+    pub stream: Stream,
     busy: Busy,
     born: Instant,
     served: u32,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, peer: &Rc<Peer>, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, peer: &Rc<Peer>, now: Instant) -> Self {
         Self {
             stream,
             busy: Busy::new(peer.clone()),
@@ -59,6 +57,9 @@ impl Connection {
 
     /// Made ready for the pool; dropped if it is worn out or nobody will ask for it.
     pub(super) fn park(self, config: &PoolConfig, now: Instant) -> Option<Parked> {
+        if self.stream.is_shared() {
+            return None; // the connection underneath stays where it is
+        }
         let parked = Parked {
             stream: self.stream,
             peer: self.busy.0.clone(),
@@ -89,7 +90,7 @@ impl Drop for Busy {
 
 /// A connection in the pool.
 pub(super) struct Parked {
-    stream: TcpStream,
+    stream: Stream,
     pub(super) peer: Rc<Peer>,
     born: Instant,
     served: u32,
@@ -106,17 +107,8 @@ impl Parked {
 
     /// True when nothing has happened on it: not closed, nothing to read. Costs no system call unless the event loop
     /// has seen something, or `careful` asks for one.
-    pub(super) fn is_quiet(&self, careful: bool) -> bool {
-        let would_block = |error: &std::io::Error| error.kind() == ErrorKind::WouldBlock;
-        if !self.stream.try_read(&mut [0]).as_ref().is_err_and(would_block) {
-            return false;
-        }
-        // The socket does not block, so this asks the kernel and returns.
-        !careful
-            || socket2::SockRef::from(&self.stream)
-                .peek(&mut [MaybeUninit::uninit()])
-                .as_ref()
-                .is_err_and(would_block)
+    pub(super) fn is_quiet(&mut self, careful: bool) -> bool {
+        self.stream.is_quiet(careful)
     }
 }
 

@@ -116,12 +116,12 @@ impl<T: Stacked> Idle<T> {
     }
 
     /// Takes all for which `is_over` says so. Allocates only if there are any.
-    pub(super) fn extract(&mut self, mut is_over: impl FnMut(&T) -> bool) -> Vec<T> {
+    pub(super) fn extract(&mut self, mut is_over: impl FnMut(&mut T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         let mut place = self.oldest;
-        while let Some(slot) = self.slots.get(place as usize) {
+        while let Some(slot) = self.slots.get_mut(place as usize) {
             let newer = slot.newer;
-            if slot.entry.as_ref().is_some_and(&mut is_over) {
+            if slot.entry.as_mut().is_some_and(&mut is_over) {
                 taken.extend(self.take(place));
             }
             place = newer;

@@ -35,6 +35,7 @@ mod idle;
 mod peer;
 #[cfg(test)]
 mod pool_tests;
+mod stream;
 #[cfg(test)]
 mod testing;
 
@@ -42,6 +43,7 @@ pub use connection::Connection;
 pub use counts::{UpstreamCounts, UpstreamShared};
 pub use dns::Resolver;
 pub use peer::{Choice, PoolKey, Protocol, Tried};
+pub use stream::Stream;
 
 use crate::error::Failure;
 use backend::Backend;
@@ -125,7 +127,7 @@ impl Upstreams {
     /// the event loop has seen so far: for requests that must not be sent twice.
     pub fn checkout(&self, choice: &Choice, careful: bool) -> Option<Connection> {
         loop {
-            let parked = self.idle.borrow_mut().pop(choice.peer())?;
+            let mut parked = self.idle.borrow_mut().pop(choice.peer())?;
             parked.peer.counts.idle_closed();
             if parked.is_quiet(careful) {
                 parked.peer.counts.reused();

@@ -5,9 +5,13 @@ use super::*;
 use std::io::Write;
 use std::mem::MaybeUninit;
 
+fn socket(connection: &Connection) -> &tokio::net::TcpStream {
+    connection.stream.socket().expect("a connection of its own")
+}
+
 /// The number of bytes that the kernel has for this connection; 0 when it was closed.
 fn peeked(connection: &Connection) -> Option<usize> {
-    socket2::SockRef::from(&connection.stream)
+    socket2::SockRef::from(socket(&connection))
         .peek(&mut [MaybeUninit::uninit(); 8])
         .ok()
 }
@@ -18,9 +22,9 @@ async fn a_connection_comes_back_and_the_last_one_first() {
     let (first, _first_end) = bench.connect().await;
     let (second, _second_end) = bench.connect().await;
     assert!(!first.reused());
-    assert!(first.stream.nodelay().unwrap());
+    assert!(socket(&first).nodelay().unwrap());
     assert_eq!(first.address(), bench.address);
-    let local = second.stream.local_addr().unwrap();
+    let local = socket(&second).local_addr().unwrap();
     assert!(
         bench.upstreams.checkout(&bench.choice(), false).is_none(),
         "none has come back yet"
@@ -30,7 +34,7 @@ async fn a_connection_comes_back_and_the_last_one_first() {
     for careful in [false, true] {
         let again = bench.upstreams.checkout(&bench.choice(), careful).expect("one is idle");
         assert!(again.reused());
-        assert_eq!(again.stream.local_addr().unwrap(), local);
+        assert_eq!(socket(&again).local_addr().unwrap(), local);
         bench.upstreams.checkin(again);
     }
     let counts = bench.upstreams.counts();
@@ -52,7 +56,7 @@ async fn a_connection_closed_by_the_backend_is_not_handed_out() {
 
     let (connection, end) = bench.connect().await;
     drop(end);
-    connection.stream.readable().await.unwrap();
+    socket(&connection).readable().await.unwrap();
     bench.upstreams.checkin(connection);
     assert!(
         bench.upstreams.checkout(&bench.choice(), false).is_none(),
@@ -75,7 +79,7 @@ async fn a_connection_on_which_something_came_unasked_is_not_handed_out() {
         end.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").unwrap();
         match careful {
             true => spin_until(|| peeked(&connection).is_some()),
-            false => connection.stream.readable().await.unwrap(),
+            false => socket(&connection).readable().await.unwrap(),
         }
         bench.upstreams.checkin(connection);
         assert!(bench.upstreams.checkout(&bench.choice(), careful).is_none());
@@ -88,7 +92,7 @@ async fn a_connection_on_which_something_came_unasked_is_not_handed_out() {
 async fn stale_connections_are_passed_over_for_one_that_is_not() {
     let bench = Bench::new(PoolConfig::default());
     let (good, _end) = bench.connect().await;
-    let local = good.stream.local_addr().unwrap();
+    let local = socket(&good).local_addr().unwrap();
     bench.upstreams.checkin(good);
     for _ in 0..3 {
         let (stale, end) = bench.connect().await;
@@ -97,7 +101,7 @@ async fn stale_connections_are_passed_over_for_one_that_is_not() {
         bench.upstreams.checkin(stale);
     }
     let found = bench.upstreams.checkout(&bench.choice(), true).expect("one is good");
-    assert_eq!(found.stream.local_addr().unwrap(), local);
+    assert_eq!(socket(&found).local_addr().unwrap(), local);
     assert_eq!(bench.idle(), 0);
 }
 

@@ -1,0 +1,243 @@
+//! Stands between the `h2` crate and the socket: sees frames go by in both directions, and counts bytes that wait.
+//!
+//! The crate shows neither PING nor SETTINGS nor the answers that it makes itself, so they are told by their headers on
+//! the wire. Nothing is changed here; when a bound is broken, reading stops and the connection's task ends it.
+
+use super::floods::{Flood, Floods};
+use super::frames::{Frame, Frames, kind};
+use crate::buffers::{Budget, Lease};
+use crate::transport::Transport;
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What the client sends before its first frame (RFC 9113, 3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes of answers for which the client may send one WINDOW_UPDATE.
+const BYTES_PER_UPDATE: usize = 512;
+/// Bytes that one connection may hold when memory is short.
+const FAIR_SHARE: usize = 64 * 1024;
+
+/// What a connection and its streams share.
+pub struct Shared {
+    /// Bounds on what the client sends.
+    pub floods: Floods,
+    /// Streams under way.
+    pub streams: Cell<usize>,
+    /// Heads and trailers that our streams have sent; what goes out beyond them the library made.
+    pub heads_sent: Cell<u64>,
+    heads_seen: Cell<u64>,
+    /// Bytes of bodies that came and were not taken, and that were given and have not left.
+    received: Cell<usize>,
+    queued: Cell<usize>,
+    held: RefCell<Lease>,
+    /// Anything came since this was last asked.
+    heard: Cell<bool>,
+    /// Nothing is read until it holds less.
+    throttled: Cell<bool>,
+    task: RefCell<Option<Waker>>,
+}
+
+impl Shared {
+    /// Of a connection that has just begun.
+    pub fn new(budget: &Arc<Budget>) -> Rc<Self> {
+        Rc::new(Self {
+            floods: Floods::default(),
+            streams: Cell::new(0),
+            heads_sent: Cell::new(0),
+            heads_seen: Cell::new(0),
+            received: Cell::new(0),
+            queued: Cell::new(0),
+            held: RefCell::new(Lease::new(budget)),
+            heard: Cell::new(false),
+            throttled: Cell::new(false),
+            task: RefCell::new(None),
+        })
+    }
+
+    /// A stream takes so many bytes that had come.
+    pub fn taken(&self, bytes: usize) {
+        self.received.set(self.received.get().saturating_sub(bytes));
+        self.hold();
+        if self.throttled.get() && !self.is_over_share() {
+            self.wake();
+        }
+    }
+
+    /// A stream gives so many bytes to be sent.
+    pub fn given(&self, bytes: usize) {
+        self.queued.set(self.queued.get() + bytes);
+        self.hold();
+    }
+
+    /// True when this connection holds more than its share while memory is short.
+    pub fn is_over_share(&self) -> bool {
+        self.received.get() + self.queued.get() > FAIR_SHARE && self.held.borrow().is_refused()
+    }
+
+    /// True when nothing is read because of that.
+    pub fn is_throttled(&self) -> bool {
+        self.throttled.get()
+    }
+
+    /// Whether anything came since the last call.
+    pub fn take_heard(&self) -> bool {
+        self.heard.replace(false)
+    }
+
+    /// Remembers the connection's task.
+    pub fn attend(&self, waker: &Waker) {
+        let mut task = self.task.borrow_mut();
+        if task.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+    }
+
+    /// Has the connection's task look at what changed.
+    pub fn wake(&self) {
+        if let Some(task) = &*self.task.borrow() {
+            task.wake_by_ref();
+        }
+    }
+
+    fn hold(&self) {
+        self.held.borrow_mut().set(self.received.get() + self.queued.get());
+    }
+
+    fn came(&self, frame: Frame) {
+        let floods = &self.floods;
+        match frame.kind {
+            kind::DATA if frame.length == 0 && !frame.ends_stream() => floods.note(Flood::EmptyFrames),
+            kind::DATA => self.received.set(self.received.get() + frame.length),
+            kind::HEADERS if frame.length == 0 => floods.note(Flood::EmptyFrames),
+            kind::HEADERS => {}
+            kind::PRIORITY => floods.note(Flood::Priority),
+            kind::RST_STREAM => floods.note(Flood::RapidReset),
+            kind::SETTINGS if !frame.is_ack() => floods.note(Flood::Settings),
+            kind::PING if !frame.is_ack() => floods.note(Flood::Ping),
+            kind::WINDOW_UPDATE => floods.note(Flood::WindowUpdate),
+            kind::CONTINUATION => floods.note(Flood::Continuation),
+            kind::SETTINGS | kind::PING | kind::GOAWAY => {}
+            _ => floods.note(Flood::Unknown),
+        }
+    }
+
+    fn goes(&self, frame: Frame) {
+        match frame.kind {
+            kind::HEADERS => {
+                self.heads_seen.set(self.heads_seen.get() + 1);
+                if self.heads_seen.get() > self.heads_sent.get() {
+                    // The library answers heads over their limit by itself.
+                    self.heads_sent.set(self.heads_seen.get());
+                    self.floods.note(Flood::HeaderBomb);
+                }
+            }
+            kind::RST_STREAM => self.floods.note(Flood::ProvokedReset),
+            kind::DATA => {
+                self.queued.set(self.queued.get().saturating_sub(frame.length));
+                for _ in 0..frame.length / BYTES_PER_UPDATE {
+                    self.floods.forgive(Flood::WindowUpdate);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The socket as the `h2` crate sees it.
+pub struct Guard {
+    io: Transport,
+    /// Read before it was known that this is HTTP/2.
+    prefix: Vec<u8>,
+    shared: Rc<Shared>,
+    incoming: Frames,
+    outgoing: Frames,
+}
+
+impl Guard {
+    /// `prefix` was read from `io` already.
+    pub fn new(io: Transport, prefix: Vec<u8>, shared: Rc<Shared>) -> Self {
+        Self {
+            io,
+            prefix,
+            shared,
+            incoming: Frames::after(PREFACE.len()),
+            outgoing: Frames::after(0),
+        }
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        let Self { shared, outgoing, .. } = self;
+        outgoing.pass(bytes, |frame| shared.goes(frame));
+        shared.hold();
+    }
+}
+
+impl AsyncRead for Guard {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.shared.floods.caught().is_some() {
+            return Poll::Pending; // its task ends it; nothing more is read for it
+        }
+        this.shared.throttled.set(this.shared.is_over_share());
+        if this.shared.is_throttled() {
+            return Poll::Pending; // its task looks again soon
+        }
+        let before = buf.filled().len();
+        if this.prefix.is_empty() {
+            std::task::ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            let n = this.prefix.len().min(buf.remaining());
+            buf.put_slice(&this.prefix[..n]);
+            this.prefix.drain(..n);
+        }
+        let Self { shared, incoming, .. } = this;
+        incoming.pass(&buf.filled()[before..], |frame| shared.came(frame));
+        shared.heard.set(true);
+        shared.hold();
+        if shared.floods.caught().is_some() {
+            shared.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Guard {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let n = std::task::ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
+        self.sent(&buf[..n]);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let n = std::task::ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
+        let mut left = n;
+        for buf in bufs {
+            let part = left.min(buf.len());
+            self.sent(&buf[..part]);
+            left -= part;
+        }
+        Poll::Ready(Ok(n))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
