@@ -11,7 +11,7 @@ fn socket(connection: &Connection) -> &tokio::net::TcpStream {
 
 /// The number of bytes that the kernel has for this connection; 0 when it was closed.
 fn peeked(connection: &Connection) -> Option<usize> {
-    socket2::SockRef::from(socket(&connection))
+    socket2::SockRef::from(socket(connection))
         .peek(&mut [MaybeUninit::uninit(); 8])
         .ok()
 }
