@@ -19,7 +19,12 @@ const BETWEEN: Duration = Duration::from_secs(5);
 
 /// Closes for writing and drops what comes. Errors end it: there is nobody left to tell.
 pub async fn close(stream: &mut Transport, buffers: &Buffers) {
-    let _bounded = timeout(IN_ALL, async {
+    close_within(IN_ALL, stream, buffers).await;
+}
+
+/// The same, for so long at most.
+pub async fn close_within(most: Duration, stream: &mut Transport, buffers: &Buffers) {
+    let _bounded = timeout(most, async {
         if stream.shutdown().await.is_err() {
             return;
         }

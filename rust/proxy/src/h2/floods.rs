@@ -118,7 +118,7 @@ impl Floods {
             buckets.len() - 1
         });
         if !buckets[at].1.take(flood.bounds(), Instant::now()) {
-            self.caught.set(Some(self.caught.get().unwrap_or(flood)));
+            self.stop(flood);
         }
     }
 
@@ -128,6 +128,11 @@ impl Floods {
         if let Some((_, bucket)) = self.buckets.borrow_mut().iter_mut().find(|(kind, _)| *kind == flood) {
             bucket.left = (bucket.left + 1000).min(u64::from(most) * 1000);
         }
+    }
+
+    /// Takes it for a flood from now on.
+    pub fn stop(&self, flood: Flood) {
+        self.caught.set(Some(self.caught.get().unwrap_or(flood)));
     }
 
     /// The first bucket that was overdrawn.

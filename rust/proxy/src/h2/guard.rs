@@ -6,13 +6,16 @@
 use super::floods::{Flood, Floods};
 use super::frames::{Frame, Frames, kind};
 use crate::buffers::{Budget, Lease};
+use crate::linger;
 use crate::transport::Transport;
+use crate::worker::Worker;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the client sends before its first frame (RFC 9113, 3.4).
@@ -20,6 +23,8 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes of answers for which the client may send one WINDOW_UPDATE.
 const BYTES_PER_UPDATE: usize = 512;
+/// How long a client that was told to calm down may go on sending, so that it gets to read that.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// Bytes that one connection may hold when memory is short.
 const FAIR_SHARE: usize = 64 * 1024;
 
@@ -151,7 +156,9 @@ impl Shared {
 
 /// The socket as the `h2` crate sees it.
 pub struct Guard {
-    io: Transport,
+    /// Always there, but at the very end.
+    io: Option<Transport>,
+    worker: Rc<Worker>,
     /// Read before it was known that this is HTTP/2.
     prefix: Vec<u8>,
     shared: Rc<Shared>,
@@ -161,9 +168,10 @@ pub struct Guard {
 
 impl Guard {
     /// `prefix` was read from `io` already.
-    pub fn new(io: Transport, prefix: Vec<u8>, shared: Rc<Shared>) -> Self {
+    pub fn new(io: Transport, prefix: Vec<u8>, shared: Rc<Shared>, worker: Rc<Worker>) -> Self {
         Self {
-            io,
+            io: Some(io),
+            worker,
             prefix,
             shared,
             incoming: Frames::after(PREFACE.len()),
@@ -171,10 +179,27 @@ impl Guard {
         }
     }
 
+    fn io(&mut self) -> Pin<&mut Transport> {
+        Pin::new(self.io.as_mut().expect("it is taken when the guard is dropped"))
+    }
+
     fn sent(&mut self, bytes: &[u8]) {
         let Self { shared, outgoing, .. } = self;
         outgoing.pass(bytes, |frame| shared.goes(frame));
         shared.hold();
+    }
+}
+
+impl Drop for Guard {
+    /// A socket that is closed while bytes wait in it resets, and takes our last word with it.
+    fn drop(&mut self) {
+        if self.shared.floods.caught().is_none() {
+            return;
+        }
+        if let Some(mut io) = self.io.take() {
+            let worker = self.worker.clone();
+            tokio::task::spawn_local(async move { linger::close_within(LAST_WORD, &mut io, &worker.buffers).await });
+        }
     }
 }
 
@@ -190,7 +215,7 @@ impl AsyncRead for Guard {
         }
         let before = buf.filled().len();
         if this.prefix.is_empty() {
-            std::task::ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+            std::task::ready!(this.io().poll_read(cx, buf))?;
         } else {
             let n = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..n]);
@@ -209,7 +234,7 @@ impl AsyncRead for Guard {
 
 impl AsyncWrite for Guard {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let n = std::task::ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
+        let n = std::task::ready!(self.io().poll_write(cx, buf))?;
         self.sent(&buf[..n]);
         Poll::Ready(Ok(n))
     }
@@ -219,7 +244,7 @@ impl AsyncWrite for Guard {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let n = std::task::ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
+        let n = std::task::ready!(self.io().poll_write_vectored(cx, bufs))?;
         let mut left = n;
         for buf in bufs {
             let part = left.min(buf.len());
@@ -234,10 +259,10 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        self.io().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        self.io().poll_shutdown(cx)
     }
 }

@@ -62,7 +62,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: Rc<Worker>) {
     let shared = Shared::new(&worker.shared.budget);
     let options = &worker.shared.options;
-    let guard = Guard::new(io, prefix, shared.clone());
+    let guard = Guard::new(io, prefix, shared.clone(), worker.clone());
     let wait = Duration::from_millis(options.head_timeout_ms.into());
     let Ok(Ok(mut connection)) = timeout(wait, builder(options.head_limit).handshake::<_, Bytes>(guard)).await else {
         return;
@@ -236,6 +236,7 @@ impl Session {
             End::Closed => return,
             End::Flood(flood) => {
                 self.worker.metrics.flooded(flood);
+                self.shared.floods.stop(flood);
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             End::Silent => connection.abrupt_shutdown(Reason::NO_ERROR),
