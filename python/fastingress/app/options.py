@@ -33,6 +33,7 @@ def translate_options(config: Config) -> Options:
             default_backend_service=config.default_backend_service or "",
             default_ssl_certificate=config.default_ssl_certificate or "",
             trusted_proxies=config.trusted_proxies,
+            ssl_passthrough=config.enable_ssl_passthrough,
             allow_local_endpoints=local,
             settings=Settings(
                 body_limit=config.body_limit,
@@ -102,6 +103,7 @@ def core_options(config: Config) -> bytes:
             "idle_timeout_ms": _milliseconds(config.idle_timeout),
             "body_timeout_ms": _milliseconds(config.body_timeout),
             "handshake_timeout_ms": _milliseconds(config.handshake_timeout),
+            "stream_timeout_ms": _milliseconds(config.stream_timeout),
             "connection_limit": config.max_connections,
             "metrics_per_ingress": config.metrics_per_ingress,
             "version": _core.__version__,

@@ -234,8 +234,13 @@ class Config:
     )
 
     http2: bool = declare(BOOLEAN, True, _TLS, "Offer HTTP/2 on the TLS port.")
-    h2c: bool = declare(
-        BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1."
+    h2c: bool = declare(BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1.")
+    enable_ssl_passthrough: bool = declare(
+        BOOLEAN,
+        False,
+        _TLS,
+        "Heed the annotation ssl-passthrough: TLS connections to such hosts go to their backends unopened. Costs every "
+        "TLS connection a look at its server name while there is such a host.",
     )
 
     connect_timeout: float = declare(POSITIVE_DURATION, 5.0, _LIMITS, "To connect to an endpoint.")
@@ -247,6 +252,12 @@ class Config:
         POSITIVE_DURATION, 60.0, _LIMITS, "Between two reads of a request body, or two writes of an answer."
     )
     handshake_timeout: float = declare(POSITIVE_DURATION, 10.0, _LIMITS, "For a TLS handshake.")
+    stream_timeout: float = declare(
+        POSITIVE_DURATION,
+        600.0,
+        _LIMITS,
+        "For TCP services and TLS that passes through: without a byte either way, until the connection ends.",
+    )
     body_limit: int = declare(
         SIZE, 1 << 20, _LIMITS, "Largest request body, unless an Ingress says otherwise; 0 for no limit."
     )

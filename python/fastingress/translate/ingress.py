@@ -18,6 +18,7 @@ from fastingress.objects import Ingress, IngressBackend
 from fastingress.store import View
 from fastingress.translate.annotations.alias import SERVER_ALIAS
 from fastingress.translate.annotations.backend_tls import PROXY_SSL_SECRET
+from fastingress.translate.annotations.passthrough import SSL_PASSTHROUGH
 from fastingress.translate.annotations.reading import Reading, read
 from fastingress.translate.annotations.redirects import FROM_TO_WWW
 from fastingress.translate.annotations.rewrites import USE_REGEX
@@ -28,6 +29,7 @@ from fastingress.translate.classes import Verdict, judge
 from fastingress.translate.findings import Finding, error
 from fastingress.translate.options import Options
 from fastingress.translate.parameters import class_scope
+from fastingress.translate.passthrough import passing
 from fastingress.translate.paths import path_and_kind, turns_host_into_regex, uses_regex
 from fastingress.translate.settings import PROCESS
 from fastingress.translate.tls import HostCertificates
@@ -86,6 +88,7 @@ class _Work:
         by_annotation = reading.values.get(SERVICE_UPSTREAM)
         self._cluster_ip = options.service_upstream if by_annotation is None else by_annotation
         self._compat = options.compat
+        self._options = options
         self._namespace = ingress.metadata.namespace
         self._policy = _policy(reading, options)
         self._use_regex = reading.values.get(USE_REGEX) or False
@@ -97,11 +100,14 @@ class _Work:
 
     def result(self) -> IngressResult:
         fragments = {fragment.host: fragment for fragment in self._fragments()}
+        if self._reading.values.get(SSL_PASSTHROUGH) and not self._reading.closed:
+            fragments, found = passing(fragments, self._options)
+            self._findings.extend(found)
         for fragment in fragments.values():
             if fragment.certificate:
                 self._refers.add(("certificate", fragment.certificate))
-        found = (*self._verdict.findings, *self._reading.findings, *self._findings)
-        return IngressResult(fragments, self._upstreams, frozenset(self._refers), found, ours=True)
+        findings = (*self._verdict.findings, *self._reading.findings, *self._findings)
+        return IngressResult(fragments, self._upstreams, frozenset(self._refers), findings, ours=True)
 
     def _fragments(self) -> Iterator[Fragment]:
         """Of the rules, then of hosts that have a certificate and no rules, then of other names. No host twice."""

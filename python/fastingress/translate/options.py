@@ -48,6 +48,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """Networks, or single addresses."""
     annotation_prefixes: tuple[str, ...] = (OWN_PREFIX, NGINX_PREFIX)
     """Each ends in `/`. When two name the same key, the earlier prefix wins."""
+    ssl_passthrough: bool = False
+    """Heed the annotation `ssl-passthrough`."""
     allow_local_endpoints: bool = False
     """Let Services name loopback and link-local addresses by hand. True for local manifests."""
     settings: Settings = Settings()

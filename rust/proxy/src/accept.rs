@@ -7,8 +7,10 @@ use crate::h2;
 use crate::listen::stop_new_connections;
 use crate::observe::{Handshake, Listener};
 use crate::proxy_protocol::{self, Denied};
+use crate::stream::passthrough;
 use crate::transport::Transport;
 use crate::worker::{Phase, Worker};
+use fastingress_route::RouteTable;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -142,6 +144,14 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConf
         {
             return open.worker.metrics.refused(reason);
         }
+        let may_pass = tls.is_some() && open.worker.with_table(RouteTable::has_passthrough);
+        let stream = if may_pass {
+            let terminated = Box::pin(passthrough::divert(stream, &info, &open.worker)).await;
+            let Some(stream) = terminated else { return };
+            stream
+        } else {
+            stream
+        };
         match tls {
             None => serve_plain(stream, info, &open.worker).await,
             Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,

@@ -12,6 +12,7 @@
 //! | [`request`] | the spine: route, filters, upstream, relay, log |
 //! | [`filters`] | policies at work on a request head and a response head |
 //! | [`upstream`] | choosing an endpoint, pools, connecting, retries, DNS |
+//! | `stream` | TCP and UDP services, TLS that passes through |
 //! | [`relay`] | bodies, trailers, upgrades |
 //! | [`observe`] | counters, access records, the admin port |
 //!
@@ -41,6 +42,7 @@ mod relay;
 mod request;
 mod respond;
 mod server;
+mod stream;
 pub mod tls;
 mod transport;
 pub mod upstream;

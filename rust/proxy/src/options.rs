@@ -42,6 +42,8 @@ pub struct Options {
     pub body_timeout_ms: u32,
     /// Milliseconds for a TLS handshake.
     pub handshake_timeout_ms: u32,
+    /// Milliseconds without a byte after which a connection ends that passes through.
+    pub stream_timeout_ms: u32,
     /// Bytes of a request head.
     pub head_limit: usize,
     /// Header lines of a head.
@@ -78,6 +80,7 @@ impl Default for Options {
             idle_timeout_ms: 75_000,
             body_timeout_ms: 60_000,
             handshake_timeout_ms: 10_000,
+            stream_timeout_ms: 600_000,
             head_limit: 64 * 1024,
             header_limit: 128,
             target_limit: 16 * 1024,

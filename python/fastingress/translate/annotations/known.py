@@ -121,7 +121,6 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "session-cookie-samesite": (),
     "session-cookie-secure": (),
     "ssl-ciphers": (),
-    "ssl-passthrough": ("false",),
     "ssl-prefer-server-ciphers": (),
     "stream-snippet": (),
     "upstream-hash-by": (),

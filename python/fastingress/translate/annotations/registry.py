@@ -12,6 +12,7 @@ from fastingress.translate.annotations import (
     bodies,
     endpoints,
     headers,
+    passthrough,
     protocol,
     records,
     redirects,
@@ -24,6 +25,7 @@ from fastingress.translate.annotations.declare import Annotation, Family
 
 FAMILIES: tuple[Family, ...] = (
     tls_redirect.FAMILY,
+    passthrough.FAMILY,
     redirects.FAMILY,
     rewrites.FAMILY,
     access.FAMILY,

@@ -190,9 +190,6 @@ impl LogHandle {
     /// Queues a record with what the log says of the request's head. Never blocks and, once warm, does not allocate.
     /// Long texts are cut: a path at 8 KiB, a User-Agent at 1 KiB, a Referer at 2 KiB.
     pub fn write(&self, record: &Record, head: &Head) {
-        if self.shared.format == LogFormat::Off {
-            return;
-        }
         let texts = [
             Some(head.method()),
             Some(head.host()),
@@ -201,6 +198,18 @@ impl LogHandle {
             head.get(Name::UserAgent),
             head.get(Name::Referer),
         ];
+        self.queue(record, texts);
+    }
+
+    /// Queues the record of a stream that was relayed unread; `target` is what the client connected to.
+    pub fn write_stream(&self, record: &Record, target: &[u8]) {
+        self.queue(record, [Some(b"STREAM"), Some(target), None, None, None, None]);
+    }
+
+    fn queue(&self, record: &Record, texts: [Option<&[u8]>; 6]) {
+        if self.shared.format == LogFormat::Off {
+            return;
+        }
         let mut size = size_of::<Entry>();
         let mut lengths = [ABSENT; 6];
         for ((length, text), longest) in lengths.iter_mut().zip(&texts).zip(LONGEST) {
@@ -290,7 +299,10 @@ impl Entry {
             ingress: route
                 .map(|route| (&*route.ingress.of.namespace, &*route.ingress.of.name))
                 .filter(|(_, name)| !name.is_empty()),
-            rule: route.map(|route| route.rule.map_or(Rule::Default, |(rule, path)| Rule::Path(rule, path))),
+            // A stream is of no rule.
+            rule: route
+                .filter(|_| self.protocol.starts_with("HTTP"))
+                .map(|route| route.rule.map_or(Rule::Default, |(rule, path)| Rule::Path(rule, path))),
             service: route
                 .map(|route| &*route.target.service)
                 .filter(|service| !service.is_empty()),

@@ -2,6 +2,7 @@
 
 use super::metrics::{Gauges, Listener, Snapshot};
 use super::slab::IngressTotals;
+use super::streams::{PortLabel, PortTotals, Trouble};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -50,6 +51,7 @@ impl Collector for Exposition {
         self.durations(&mut out)?;
         self.bytes(&mut out)?;
         self.connections(&mut out)?;
+        self.streams(&mut out)?;
         self.tables(&mut out)?;
         self.troubles(&mut out)?;
         self.process(&mut out)
@@ -190,6 +192,47 @@ impl Exposition {
         )
     }
 
+    fn streams(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let ports = &self.snapshot.ports;
+        let open = "Streams and sessions open now";
+        let mut family = out.family("fastingress_streams_open", open, MetricType::Gauge)?;
+        for (label, totals) in ports {
+            gauge(
+                &mut family,
+                &of_port(label),
+                totals.opened.saturating_sub(totals.closed),
+            )?;
+        }
+        type Part = fn(&PortTotals) -> u64;
+        let parts: [(&str, &str, Part); 3] = [
+            ("fastingress_streams", "Streams and sessions begun", |t| t.opened),
+            ("fastingress_stream_bytes_in", "Bytes from clients of streams", |t| {
+                t.bytes_in
+            }),
+            ("fastingress_stream_bytes_out", "Bytes to clients of streams", |t| {
+                t.bytes_out
+            }),
+        ];
+        for (name, help, part) in parts {
+            let mut family = out.family(name, help, MetricType::Counter)?;
+            for (label, totals) in ports {
+                counter(&mut family, &of_port(label), part(totals))?;
+            }
+        }
+        let troubles = "What went wrong with streams and datagrams";
+        let mut family = out.family("fastingress_stream_troubles", troubles, MetricType::Counter)?;
+        for (label, totals) in ports {
+            for (trouble, count) in Trouble::ALL.iter().zip(totals.troubles) {
+                if count > 0 {
+                    let [protocol, port] = of_port(label);
+                    let labels = [protocol, port, ("reason", trouble.as_str().into())];
+                    counter(&mut family, &labels, count)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn tables(&self, out: &mut Out<'_>) -> Result<(), Error> {
         out.gauge(
             "fastingress_table_generation",
@@ -281,6 +324,13 @@ impl Out<'_> {
         self.family(name, help, MetricType::Counter)?
             .encode_counter::<NoLabelSet, u64, u64>(&value, None)
     }
+}
+
+fn of_port(label: &PortLabel) -> [Label<'static>; 2] {
+    [
+        ("protocol", label.protocol.into()),
+        ("port", label.port.to_string().into()),
+    ]
 }
 
 fn gauge(family: &mut MetricEncoder<'_>, labels: &[Label<'_>], value: u64) -> Result<(), Error> {

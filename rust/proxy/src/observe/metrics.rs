@@ -6,6 +6,7 @@
 use super::histogram::{Histogram, Totals, bump};
 use super::process::Process;
 use super::slab::{ByIngress, INGRESSES, Slab};
+use super::streams::{ByPort, PortCounters, PortLabel, Ports};
 use crate::h2::floods::Flood;
 use crate::record::Record;
 use fastingress_route::RouteTable;
@@ -98,6 +99,7 @@ pub struct Gauges {
 #[derive(Debug)]
 struct Worker {
     slab: Slab,
+    ports: Ports,
     opened: [AtomicU64; Listener::ALL.len()],
     closed: [AtomicU64; Listener::ALL.len()],
     handshakes: [[AtomicU64; Handshake::ALL.len()]; PROTOCOLS.len()],
@@ -176,6 +178,7 @@ fn microseconds(time: Duration) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) ingresses: ByIngress,
+    pub(super) ports: ByPort,
     pub(super) opened: [u64; Listener::ALL.len()],
     pub(super) closed: [u64; Listener::ALL.len()],
     /// By protocol and result.
@@ -201,6 +204,7 @@ impl Worker {
     fn new(ingresses: usize) -> Self {
         Self {
             slab: Slab::new(ingresses),
+            ports: Ports::default(),
             opened: Default::default(),
             closed: Default::default(),
             handshakes: Default::default(),
@@ -212,6 +216,7 @@ impl Worker {
 
     fn add_to(&self, all: &mut Snapshot) {
         self.slab.collect(&mut all.ingresses);
+        self.ports.add_to(&mut all.ports);
         for at in 0..Listener::ALL.len() {
             // What is closed first: a connection that opens and closes in between is not counted as minus one.
             all.closed[at] += self.closed[at].load(Relaxed);
@@ -247,6 +252,11 @@ impl WorkerMetrics {
     /// Counts one finished request.
     pub fn request(&self, record: &Record) {
         self.worker.slab.record(record);
+    }
+
+    /// The counters of a port with streams.
+    pub fn port(&self, label: PortLabel) -> Arc<PortCounters> {
+        self.worker.ports.of(label)
     }
 
     /// Counts an accepted connection.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`metrics`] | counters of one process, written by its workers, and what each event adds to them |
 //! | [`slab`] | counters by Ingress, one slab per worker |
+//! | [`streams`] | counters of TCP and UDP services and of TLS that passes through |
 //! | [`histogram`] | a histogram of durations without a lock |
 //! | [`exposition`] | all counters as text for Prometheus |
 //! | [`process`] | what the kernel says of this process |
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod output;
 pub mod process;
 pub mod slab;
+pub mod streams;
 pub mod time;
 
 pub use access_log::{AccessLog, LogHandle};

@@ -6,10 +6,12 @@
 //! | [`pair`] | one certificate chain with its private key: names, expiry, and the signing key once it is needed |
 //! | [`resolver`] | which certificate a handshake gets |
 //! | [`config`] | protocol versions, cipher suites, resumption |
+//! | `hello` | the server name of a connection that may pass through, before TLS is terminated |
 //! | [`default`] | the self-signed certificate that serves when there is no other |
 
 pub mod config;
 pub mod default;
+pub(crate) mod hello;
 pub mod pair;
 pub mod resolver;
 pub mod store;

@@ -11,6 +11,13 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 pub(super) async fn connect(peer: &Rc<Peer>, timeout: Duration) -> Result<Connection, Failure> {
+    let stream = dial(peer, timeout).await?;
+    peer.counts.opened();
+    Ok(Connection::new(Stream::Plain(stream), peer, Instant::now()))
+}
+
+/// A connection that no pool will see.
+pub(super) async fn dial(peer: &Rc<Peer>, timeout: Duration) -> Result<TcpStream, Failure> {
     let stream = match tokio::time::timeout(timeout, TcpStream::connect(peer.key.address)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
@@ -29,8 +36,7 @@ pub(super) async fn connect(peer: &Rc<Peer>, timeout: Duration) -> Result<Connec
     // A request leaves in one write; waiting for more would only delay it.
     stream.set_nodelay(true).map_err(Failure::Connect)?;
     peer.eject.succeeded();
-    peer.counts.opened();
-    Ok(Connection::new(Stream::Plain(stream), peer, Instant::now()))
+    Ok(stream)
 }
 
 /// True when this machine ran out of something, which says nothing about the endpoint.

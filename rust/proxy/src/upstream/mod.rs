@@ -56,6 +56,7 @@ use peer::Peers;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// How long connections are kept, and how many.
@@ -143,6 +144,15 @@ impl Upstreams {
     /// machine that lacked something (descriptors, ports, memory).
     pub async fn connect(&self, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
         connect::connect(choice.peer(), timeout).await
+    }
+
+    /// Connects to that endpoint for a stream that is relayed as it is: what [`connect`](Self::connect) does, without the
+    /// pool.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn dial(&self, choice: &Choice, timeout: Duration) -> Result<TcpStream, Failure> {
+        connect::dial(choice.peer(), timeout).await
     }
 
     /// Takes a connection back. To be called only when the request was wholly sent and the answer wholly read.
