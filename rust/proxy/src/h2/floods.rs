@@ -71,6 +71,22 @@ impl Flood {
         }
     }
 
+    /// The one that the `h2` crate names in the debug data of its GOAWAY.
+    pub fn said_in(farewell: &[u8]) -> Option<Flood> {
+        let words: [(&[u8], Flood); 5] = [
+            (b"too_many_continuations", Flood::Continuation),
+            (b"too_many_internal_resets", Flood::ProvokedReset),
+            (b"too_many_resets", Flood::RapidReset),
+            (b"too_many_data_frames", Flood::EmptyFrames),
+            (b"header_list_way_too_large", Flood::HeaderBomb),
+        ];
+        let found = |words: &[u8]| memchr::memmem::find(farewell, words).is_some();
+        words
+            .into_iter()
+            .find(|(words, _)| found(words))
+            .map(|(_, flood)| flood)
+    }
+
     /// How many at once, and how many more each second. Honest clients stay far below: a page that is left resets a
     /// hundred streams, a gRPC client that measures its window pings some hundred times.
     fn bounds(self) -> (u32, u32) {

@@ -43,6 +43,8 @@ pub struct Shared {
     held: RefCell<Lease>,
     /// Anything came since this was last asked.
     heard: Cell<bool>,
+    /// What the library ended the connection for.
+    pub said: Cell<Option<Flood>>,
     /// Nothing is read until it holds less.
     throttled: Cell<bool>,
     task: RefCell<Option<Waker>>,
@@ -60,6 +62,7 @@ impl Shared {
             queued: Cell::new(0),
             held: RefCell::new(Lease::new(budget)),
             heard: Cell::new(false),
+            said: Cell::new(None),
             throttled: Cell::new(false),
             task: RefCell::new(None),
         })
@@ -185,7 +188,15 @@ impl Guard {
 
     fn sent(&mut self, bytes: &[u8]) {
         let Self { shared, outgoing, .. } = self;
-        outgoing.pass(bytes, |frame| shared.goes(frame));
+        let mut is_farewell = false;
+        outgoing.pass(bytes, |frame| {
+            is_farewell |= frame.kind == kind::GOAWAY;
+            shared.goes(frame);
+        });
+        if is_farewell {
+            // The library tells its reason to the client alone.
+            shared.said.set(shared.said.get().or_else(|| Flood::said_in(bytes)));
+        }
         shared.hold();
     }
 }

@@ -71,6 +71,7 @@ pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: R
     let mut session = Session {
         pings: connection.ping_pong(),
         idle: Duration::from_millis(options.idle_timeout_ms.into()),
+        patience: Duration::from_millis(options.body_timeout_ms.into()),
         deadline: Deadline::after(Duration::from_millis(options.idle_timeout_ms.into())),
         throttle: Deadline::after(THROTTLE),
         asked: false,
@@ -115,6 +116,8 @@ struct Session {
     worker: Rc<Worker>,
     pings: Option<PingPong>,
     idle: Duration,
+    /// With a client that takes next to nothing of an answer.
+    patience: Duration,
     deadline: Deadline,
     throttle: Deadline,
     /// A PING of ours has not been answered.
@@ -139,7 +142,7 @@ impl Session {
             }
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, answer)))) => self.open(request, answer),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(end_of(&error)),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(self.end_of(&error)),
                 Poll::Ready(None) => return Poll::Ready(End::Closed),
                 Poll::Pending => break,
             }
@@ -214,7 +217,8 @@ impl Session {
         let limits = &self.worker.shared.limits;
         let parsed = head::read_request(Version::Http2, &parts, protocol, ended, limits, &mut head);
         drop(parts);
-        let stream = Transport::Messages(Box::new(Stream::new(body, answer, &self.shared)));
+        let stream = Stream::new(body, answer, &self.shared, self.patience);
+        let stream = Transport::Messages(Box::new(stream));
         let mut client = Client::new(stream, self.info.clone(), self.worker.clone());
         tokio::task::spawn_local(async move {
             match parsed {
@@ -230,6 +234,15 @@ impl Session {
         });
     }
 
+    fn end_of(&self, error: &h2::Error) -> End {
+        let calm_down = error.reason() == Some(Reason::ENHANCE_YOUR_CALM) && !error.is_remote();
+        match self.shared.said.get() {
+            Some(flood) => End::Flood(flood),
+            None if calm_down => End::Flood(Flood::Other),
+            None => End::Closed,
+        }
+    }
+
     /// The last words.
     async fn end(&self, mut connection: Connection<Guard, Bytes>, end: End) {
         match end {
@@ -243,20 +256,4 @@ impl Session {
         }
         let _told_or_gone = timeout(GOODBYE, poll_fn(|cx| connection.poll_closed(cx))).await;
     }
-}
-
-fn end_of(error: &h2::Error) -> End {
-    if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
-        let said = error.to_string();
-        let known = [
-            ("too_many_continuations", Flood::Continuation),
-            ("too_many_internal_resets", Flood::ProvokedReset),
-            ("too_many_resets", Flood::RapidReset),
-            ("too_many_data_frames", Flood::EmptyFrames),
-            ("header_list_way_too_large", Flood::HeaderBomb),
-        ];
-        let found = known.iter().find(|(words, _)| said.contains(words));
-        return End::Flood(found.map_or(Flood::Other, |(_, flood)| *flood));
-    }
-    End::Closed
 }

@@ -16,11 +16,17 @@ use http::HeaderMap;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// The most that is given to the connection at once.
 const PIECE: usize = 64 * 1024;
+
+/// A client whose window is shut takes so many bytes within its patience, or its answer is given up: any less is a way to
+/// hold a stream, and a connection to a backend, for next to nothing.
+const LEAST: u64 = 4 * 1024;
 
 /// A request and its answer.
 pub struct Stream {
@@ -30,6 +36,7 @@ pub struct Stream {
     owed: usize,
     trailers: Option<Trailers>,
     answer: Answer,
+    patience: Duration,
     shared: Rc<Shared>,
 }
 
@@ -42,13 +49,15 @@ enum Answer {
         left: Option<u64>,
         /// The client gives no window.
         shut: bool,
+        /// Since when it gives little, and how many bytes that were.
+        scant: Option<(Instant, u64)>,
     },
     Whole,
 }
 
 impl Stream {
     /// A stream whose request head has come.
-    pub fn new(body: RecvStream, answer: SendResponse<Bytes>, shared: &Rc<Shared>) -> Self {
+    pub fn new(body: RecvStream, answer: SendResponse<Bytes>, shared: &Rc<Shared>, patience: Duration) -> Self {
         shared.streams.set(shared.streams.get() + 1);
         Self {
             body,
@@ -56,6 +65,7 @@ impl Stream {
             owed: 0,
             trailers: None,
             answer: Answer::Unsent(answer),
+            patience,
             shared: shared.clone(),
         }
     }
@@ -96,8 +106,16 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.give_back();
         self.shared.taken(self.unread.len());
-        if matches!(self.answer, Answer::Body { shut: true, .. }) {
-            self.shared.floods.note(Flood::SlowWindow);
+        match &mut self.answer {
+            Answer::Body {
+                send, scant: Some(_), ..
+            } => {
+                if is_wanted(send) {
+                    self.shared.floods.note(Flood::SlowWindow);
+                }
+            }
+            Answer::Whole => self.shared.floods.forgive(Flood::SlowWindow),
+            _ => {}
         }
         self.shared.streams.set(self.shared.streams.get().saturating_sub(1));
         self.shared.wake();
@@ -126,13 +144,27 @@ impl Source for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        let Answer::Body { send, left, shut } = &mut this.answer else {
+        let Answer::Body {
+            send,
+            left,
+            shut,
+            scant,
+        } = &mut this.answer
+        else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
-        let n = match ready!(poll_room(send, buf.len().min(PIECE), shut, cx))? {
+        let room = poll_room(send, buf.len().min(PIECE), shut, cx);
+        judge_pace(*shut, scant, this.patience)?;
+        let n = match ready!(room)? {
             0 => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             room => room.min(buf.len()),
         };
+        match scant {
+            // The window was wide enough: whoever gives the bytes sets the pace.
+            _ if n == buf.len() => *scant = None,
+            Some((_, taken)) => *taken += n as u64,
+            None => {}
+        }
         let ends = left.is_some_and(|left| left <= n as u64);
         *left = left.map(|left| left.saturating_sub(n as u64));
         this.shared.given(n);
@@ -188,6 +220,7 @@ impl ClientStream for Stream {
                 send,
                 left,
                 shut: false,
+                scant: None,
             },
         };
         Ok(head::weight(head))
@@ -209,6 +242,22 @@ impl ClientStream for Stream {
             Answer::Whole => Poll::Pending,
         }
     }
+}
+
+/// False when the client has reset the stream, or is gone.
+fn is_wanted(send: &mut SendStream<Bytes>) -> bool {
+    send.poll_reset(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// Refuses a client that has taken too little for too long.
+fn judge_pace(shut: bool, scant: &mut Option<(Instant, u64)>, patience: Duration) -> io::Result<()> {
+    match scant {
+        None if shut => *scant = Some((Instant::now(), 0)),
+        Some((_, taken)) if *taken >= LEAST => *scant = shut.then(|| (Instant::now(), 0)),
+        Some((since, _)) if since.elapsed() >= patience => return Err(io::ErrorKind::TimedOut.into()),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// How many of these bytes the client's windows take now; 0 when it wants none any more.
