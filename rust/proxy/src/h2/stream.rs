@@ -106,16 +106,16 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.give_back();
         self.shared.taken(self.unread.len());
-        match &mut self.answer {
+        let gave_up = match &mut self.answer {
             Answer::Body {
                 send, scant: Some(_), ..
-            } => {
-                if is_wanted(send) {
-                    self.shared.floods.note(Flood::SlowWindow);
-                }
-            }
-            Answer::Whole => self.shared.floods.forgive(Flood::SlowWindow),
-            _ => {}
+            } => is_wanted(send),
+            _ => false,
+        };
+        if gave_up {
+            self.shared.floods.note(Flood::SlowWindow);
+        } else if matches!(self.answer, Answer::Whole) {
+            self.shared.floods.forgive(Flood::SlowWindow);
         }
         self.shared.streams.set(self.shared.streams.get().saturating_sub(1));
         self.shared.wake();
