@@ -118,8 +118,9 @@ impl<'r, 'c> Attempt<'r, 'c> {
                 Framing::Length(length) if client.stream.messages().is_none() => Ending::After(length),
                 _ => Ending::Open,
             };
-            stream.send_request(head, ending).map_err(Failure::UpstreamGone)?;
             body.begin(buffers, |_| {});
+            stream.send_request(head, ending).map_err(Failure::of_upstream)?;
+            body.out.count(1); // something has been sent
             return Ok(());
         }
         body.begin(buffers, |out| {
@@ -204,7 +205,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
         };
         read.map_err(|error| match error {
             HeadError::Refused(error) => Failure::BadResponse(error),
-            HeadError::Io(error) => Failure::UpstreamGone(error),
+            HeadError::Io(error) => Failure::of_upstream(error),
             HeadError::Ended => Failure::UpstreamGone(
                 send_failed
                     .take()

@@ -2,6 +2,7 @@
 //!
 //! Errors leave the spine sideways and meet in [`Failure::status`], the only place that chooses a status.
 
+use crate::upstream::{NeverProcessed, TlsFailure};
 use std::io;
 
 /// Whose doing it is.
@@ -36,6 +37,12 @@ pub enum Failure {
     /// Connecting took too long.
     #[error("connecting took too long")]
     ConnectTimeout,
+    /// The endpoint was reached, and there is no TLS with it.
+    #[error(transparent)]
+    UpstreamTls(TlsFailure),
+    /// The endpoint has refused the request before it did anything for it.
+    #[error("the backend refused the request unseen: {0}")]
+    UpstreamRefused(io::Error),
     /// The endpoint closed or reset the connection before a whole answer head.
     #[error("the backend went away: {0}")]
     UpstreamGone(io::Error),
@@ -66,13 +73,36 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// A stream to an endpoint broke before there was an answer.
+    pub fn of_upstream(error: io::Error) -> Self {
+        if error.get_ref().is_some_and(|inner| inner.is::<NeverProcessed>()) {
+            return Failure::UpstreamRefused(error);
+        }
+        Failure::UpstreamGone(error)
+    }
+
+    /// How a connect failed, for others who waited for the same connection.
+    pub fn of_the_same_connect(&self) -> Self {
+        match self {
+            Failure::ConnectTimeout => Failure::ConnectTimeout,
+            Failure::UpstreamTls(failure) => Failure::UpstreamTls(failure.clone()),
+            Failure::Connect(error) => Failure::Connect(error.kind().into()),
+            other => Failure::Connect(io::Error::other(other.to_string())),
+        }
+    }
+
     /// The status to answer with, if an answer can still be sent.
     pub fn status(&self) -> u16 {
         match self {
             Failure::BadRequest(error) => error.status(),
             Failure::NoRoute => 404,
             Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => 503,
-            Failure::Connect(_) | Failure::UpstreamGone(_) | Failure::BadResponse(_) | Failure::EndlessInterim => 502,
+            Failure::UpstreamTls(_)
+            | Failure::UpstreamRefused(_)
+            | Failure::Connect(_)
+            | Failure::UpstreamGone(_)
+            | Failure::BadResponse(_)
+            | Failure::EndlessInterim => 502,
             Failure::ConnectTimeout | Failure::ReadTimeout | Failure::SendTimeout => 504,
             Failure::ClientTimeout => 408,
             Failure::ClientGone => 499,
@@ -89,6 +119,8 @@ impl Failure {
             Failure::NoEndpoints => "no_endpoints",
             Failure::Connect(_) => "connect_failed",
             Failure::ConnectTimeout => "connect_timeout",
+            Failure::UpstreamTls(failure) => failure.reason(),
+            Failure::UpstreamRefused(_) => "upstream_refused",
             Failure::UpstreamGone(_) => "upstream_gone",
             Failure::BadResponse(_) => "bad_response",
             Failure::EndlessInterim => "endless_interim",
@@ -117,6 +149,8 @@ impl Failure {
             Failure::NoRoute | Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => Side::Us,
             Failure::Connect(_)
             | Failure::ConnectTimeout
+            | Failure::UpstreamTls(_)
+            | Failure::UpstreamRefused(_)
             | Failure::UpstreamGone(_)
             | Failure::BadResponse(_)
             | Failure::EndlessInterim

@@ -12,7 +12,7 @@ use crate::record::Record;
 use crate::relay::Pump;
 use crate::respond;
 use crate::upstream::{Choice, Tried};
-use fastingress_http1::{Framing, Head, Version, hop, path, request as parse};
+use fastingress_http1::{Framing, Head, Name, Version, hop, path, request as parse};
 use fastingress_route::{Route, schema};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,9 @@ const REPLAY: usize = 64 * 1024;
 
 /// How long endpoints that have gone are found out about before each of them counts as a try.
 const FIND_OUT: Duration = Duration::from_secs(1);
+
+/// Connections to one endpoint that may refuse the same request unseen.
+const REFUSALS: u32 = 3;
 
 /// One request under way.
 pub struct Request<'c> {
@@ -184,7 +187,7 @@ impl<'c> Request<'c> {
         };
         self.body = Pump::new(incoming, outgoing, limit, &self.client.worker.shared.budget);
         let repeatable = is_idempotent(self.head.method());
-        if repeatable && !matches!(self.parsed.framing, Framing::Empty) {
+        if (repeatable || speaks_messages(found)) && !matches!(self.parsed.framing, Framing::Empty) {
             self.body.keep_copy(REPLAY, &self.client.worker.shared.budget);
         }
         let worker = self.client.worker.clone();
@@ -192,7 +195,11 @@ impl<'c> Request<'c> {
         let mut last = Failure::NoEndpoints;
         let mut tries_left = found.settings.tries.max(1);
         let begun = Instant::now();
+        let host = self.head.get(Name::Host).unwrap_or(self.head.host());
+        let https = self.client.info.is_https();
+        let manner = worker.upstreams.manner(&target.upstream, found.protocol, https, host);
         while let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) {
+            let choice = choice.speaking(&manner);
             let was_aside = worker.upstreams.is_aside(&choice);
             tried.add(&choice);
             self.record.tries = self.record.tries.saturating_add(1);
@@ -219,22 +226,33 @@ impl<'c> Request<'c> {
     /// after that only fresh ones are used, so that every further try counts as one.
     async fn on_endpoint(&mut self, found: &Found, choice: &Choice, repeatable: bool) -> Result<After, Failure> {
         let worker = self.client.worker.clone();
+        let mut refusals_left = REFUSALS;
         if !self.only_fresh
             && let Some(connection) = worker.upstreams.checkout(choice, !repeatable)
         {
             let outcome = Attempt::new(self, found, connection).run().await;
             self.only_fresh = outcome.is_err();
             match outcome {
-                Err(failure @ Failure::UpstreamGone(_)) if self.may_try_again(&failure, repeatable) => {}
+                Err(failure @ (Failure::UpstreamGone(_) | Failure::UpstreamRefused(_)))
+                    if self.may_try_again(&failure, repeatable) => {}
                 outcome => return outcome,
             }
         }
-        let timeout = filters::connect_timeout(&found.route, &found.settings);
-        let start = Instant::now();
-        let connection = Attempt::connect(self, choice, timeout).await?;
-        self.record.connect_us = Some(start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
-        self.only_fresh = true;
-        Attempt::new(self, found, connection).run().await
+        loop {
+            let timeout = filters::connect_timeout(&found.route, &found.settings);
+            let start = Instant::now();
+            let connection = Attempt::connect(self, choice, timeout).await?;
+            self.record.connect_us = Some(start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
+            self.only_fresh = true;
+            let outcome = Attempt::new(self, found, connection).run().await;
+            refusals_left -= 1;
+            match outcome {
+                // It closes one connection in good order and takes requests on the next.
+                Err(failure @ Failure::UpstreamRefused(_))
+                    if refusals_left > 0 && self.may_try_again(&failure, repeatable) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// True when the same request may be sent to another endpoint: the client has seen no answer, and either not one
@@ -244,7 +262,8 @@ impl<'c> Request<'c> {
             return false;
         }
         match failure {
-            Failure::Connect(_) | Failure::ConnectTimeout => true,
+            Failure::Connect(_) | Failure::ConnectTimeout | Failure::UpstreamTls(_) => true,
+            Failure::UpstreamRefused(_) => self.body.copy().is_some(),
             Failure::UpstreamGone(_) | Failure::ReadTimeout | Failure::SendTimeout => {
                 self.body.copy().is_some() && (repeatable || self.body.out.written() == 0)
             }

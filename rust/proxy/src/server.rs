@@ -5,7 +5,7 @@
 use crate::listen::{BindError, Port};
 use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
 use crate::options::{LogFormat, Options};
-use crate::tls::{self, Certificates, TlsError};
+use crate::tls::{self, Authorities, Certificates, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
 use crate::{accept, limits};
@@ -67,6 +67,7 @@ pub struct Gateway {
     swapped: watch::Sender<u64>,
     compiler: Mutex<Compiler>,
     certificates: Arc<Certificates>,
+    authorities: Arc<Authorities>,
     metrics: Arc<Metrics>,
     dns: Mutex<DnsResolver>,
     upstreams: Arc<UpstreamShared>,
@@ -118,7 +119,8 @@ impl Gateway {
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
         let log = start_log(options.access_log)?;
         let shared = Arc::new(Shared::new(options, table.clone(), connection_limit));
-        let upstreams = UpstreamShared::new();
+        let authorities = Arc::<Authorities>::default();
+        let upstreams = UpstreamShared::new(authorities.clone(), certificates.clone());
         let condition = Arc::new(Condition {
             table,
             metrics: metrics.clone(),
@@ -140,6 +142,7 @@ impl Gateway {
             swapped: watch::Sender::new(0),
             compiler: Mutex::new(Compiler::new()),
             certificates,
+            authorities,
             metrics,
             dns: Mutex::new(DnsResolver::start().map_err(|source| StartError::System {
                 what: "start the DNS thread",
@@ -161,8 +164,12 @@ impl Gateway {
         let mut compiler = lock(&self.compiler);
         let applied = compiler.apply(&change)?;
         let mut report = applied.report;
-        // Certificates first: the new table may name them.
+        // These first: the new table may name them.
         report.problems.extend(self.certificates.apply(&applied.certificates));
+        report.problems.extend(self.authorities.apply(&applied.authorities));
+        if !(applied.certificates.is_empty() && applied.authorities.is_empty()) {
+            self.upstreams.secrets_changed();
+        }
         lock(&self.dns).follow(&applied.table);
         self.shared.table.store(applied.table);
         self.swapped.send_modify(|count| *count += 1);

@@ -3,6 +3,7 @@
 use fastingress_http1::{Head, Limits, hop, request};
 use fastingress_proxy::conn::ConnInfo;
 use fastingress_proxy::filters::{self, Exchange, Verdict};
+use fastingress_proxy::tls::Certificates;
 use fastingress_proxy::upstream::{PoolConfig, Tried, UpstreamShared, Upstreams};
 use fastingress_route::schema::{
     Balance, ChangeSet, EndpointSet, Fragment, HeaderEdits, IngressRef, Key, Kind, PathKind, Policy, Settings, Target,
@@ -190,7 +191,10 @@ async fn a_connection_that_is_used_again_allocates_nothing() {
         &listener.local_addr().expect("an address").to_string(),
     );
     let cell = route(&table).target.backend.clone().expect("a backend");
-    let upstreams = Upstreams::new(UpstreamShared::new(), PoolConfig::default());
+    let upstreams = Upstreams::new(
+        UpstreamShared::new(Arc::default(), Certificates::new().unwrap()),
+        PoolConfig::default(),
+    );
     let choice = upstreams
         .choose(&cell, Balance::RoundRobin, &Tried::default())
         .expect("an endpoint");

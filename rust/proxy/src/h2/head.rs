@@ -39,7 +39,6 @@ pub fn read_request(
 }
 
 /// Fills a head from an answer to a request of this method.
-#[allow(dead_code, reason = "for backends that speak HTTP/2")]
 pub fn read_response(
     version: Version,
     answer: &http::response::Parts,
@@ -68,7 +67,6 @@ pub fn write_response(head: &Head, ending: Ending) -> Result<http::Response<()>,
 }
 
 /// A request with the fields of a head. `scheme` is `http` or `https`.
-#[allow(dead_code, reason = "for backends that speak HTTP/2")]
 pub fn write_request(head: &Head, scheme: &'static str, ending: Ending) -> Result<http::Request<()>, Unsendable> {
     let authority = head.get(Name::Host).unwrap_or(head.authority());
     let uri = Uri::builder()

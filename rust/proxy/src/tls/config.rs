@@ -148,6 +148,23 @@ fn parse_ciphers(values: &[String]) -> Result<Vec<SupportedCipherSuite>, TlsErro
     Ok(chosen)
 }
 
+/// The suites of these names of the registry, and all of the protocol versions that none of them is of. `None` for a name
+/// that is not known.
+pub(crate) fn suites_named(names: &[Box<str>]) -> Option<Vec<SupportedCipherSuite>> {
+    let named = |name: &Box<str>| SUITES.iter().find(|s| s.iana == &**name).map(|s| s.suite);
+    let chosen: Vec<_> = names.iter().map(named).collect::<Option<_>>()?;
+    Some(with_untouched_versions(&chosen))
+}
+
+/// The protocol versions of these names; all for none. `None` for a name that is not known.
+pub(crate) fn versions_named(names: &[Box<str>]) -> Option<Vec<&'static SupportedProtocolVersion>> {
+    if names.is_empty() {
+        return Some(VERSIONS.iter().map(|(_, version)| *version).collect());
+    }
+    let named = |name: &Box<str>| VERSIONS.iter().find(|(known, _)| *known == &**name).map(|(_, v)| *v);
+    names.iter().map(named).collect()
+}
+
 /// What was chosen, and all suites of the protocol versions that the choice says nothing about.
 fn with_untouched_versions(chosen: &[SupportedCipherSuite]) -> Vec<SupportedCipherSuite> {
     let untouched = |suite: &SupportedCipherSuite| !chosen.iter().any(|c| c.version() == suite.version());

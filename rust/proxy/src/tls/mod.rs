@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`store`] | the certificates by key, replaced while handshakes go on |
 //! | [`pair`] | one certificate chain with its private key: names, expiry, and the signing key once it is needed |
+//! | [`authority`] | authorities of clients and endpoints by key, with revocation lists |
 //! | [`resolver`] | which certificate a handshake gets |
 //! | [`config`] | protocol versions, cipher suites, resumption |
 //! | `hello` | the server name of a connection that may pass through, before TLS is terminated |
 //! | [`default`] | the self-signed certificate that serves when there is no other |
 
+pub mod authority;
 pub mod config;
 pub mod default;
 pub(crate) mod hello;
@@ -16,6 +18,7 @@ pub mod pair;
 pub mod resolver;
 pub mod store;
 
+pub use authority::{Authorities, Trust};
 pub use config::{TlsError, server_config};
 pub use resolver::{Names, Resolver};
 pub use store::{CertificateView, Certificates};

@@ -182,7 +182,7 @@ impl Certificates {
     }
 
     /// One certificate. Waits for nothing.
-    pub(super) fn find(&self, key: &str) -> Option<Arc<Pair>> {
+    pub fn find(&self, key: &str) -> Option<Arc<Pair>> {
         self.shards[self.shard_of(key)].load().get(key).cloned()
     }
 

@@ -55,7 +55,7 @@ impl Backend {
 
     fn rebuild(&mut self, endpoints: Arc<Endpoints>, peers: &mut Peers) {
         let mut list: Vec<Rc<Peer>> = endpoints.list.iter().map(|endpoint| peers.acquire(endpoint)).collect();
-        list.sort_unstable_by_key(|peer| peer.key.address);
+        list.sort_unstable_by_key(|peer| peer.address);
         self.turn.set(self.turn_in(&list));
         // Released after the others were acquired, so that a peer in both lists never is gone.
         for old in std::mem::replace(&mut self.peers, list) {
@@ -70,7 +70,7 @@ impl Backend {
         match (self.peers.get(self.turn.get()), list.len()) {
             (_, 0) => 0,
             (None, count) => fastrand::usize(..count),
-            (Some(due), count) => list.partition_point(|peer| peer.key.address < due.key.address) % count,
+            (Some(due), count) => list.partition_point(|peer| peer.address < due.address) % count,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Tests of what happens to endpoints and backends: they change, go away, refuse, and are counted.
 
-use super::testing::{Bench, PATIENCE, accept, cell, is_closed, listen, replace, upstreams};
+use super::testing::{Bench, PATIENCE, accept, cell, is_closed, listen, replace, shared, upstreams};
 use super::*;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -188,7 +188,7 @@ async fn retries_are_a_fifth_of_the_requests_of_a_backend() {
 
 #[tokio::test]
 async fn counts_are_of_all_workers_that_live() {
-    let shared = UpstreamShared::new();
+    let shared = shared();
     let (listener, address) = listen();
     let cell = cell(&[address]);
     let workers = [

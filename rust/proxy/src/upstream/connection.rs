@@ -4,7 +4,8 @@
 
 use super::PoolConfig;
 use super::idle::{Stack, Stacked};
-use super::peer::Peer;
+use super::manner::Manner;
+use super::peer::{Choice, Peer};
 use super::stream::Stream;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -14,16 +15,18 @@ use tokio::time::Instant;
 pub struct Connection {
     /// The bytes.
     pub stream: Stream,
+    manner: Manner,
     busy: Busy,
     born: Instant,
     served: u32,
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, peer: &Rc<Peer>, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, choice: &Choice, now: Instant) -> Self {
         Self {
             stream,
-            busy: Busy::new(peer.clone()),
+            manner: choice.manner.clone(),
+            busy: Busy::new(choice.peer().clone()),
             born: now,
             served: 0,
         }
@@ -32,6 +35,7 @@ impl Connection {
     pub(super) fn resume(parked: Parked) -> Self {
         let Parked {
             stream,
+            manner,
             peer,
             born,
             served,
@@ -39,6 +43,7 @@ impl Connection {
         } = parked;
         Self {
             stream,
+            manner,
             busy: Busy::new(peer),
             born,
             served,
@@ -52,7 +57,7 @@ impl Connection {
 
     /// The other end.
     pub fn address(&self) -> SocketAddr {
-        self.busy.0.key.address
+        self.busy.0.address
     }
 
     /// Made ready for the pool; dropped if it is worn out or nobody will ask for it.
@@ -62,6 +67,7 @@ impl Connection {
         }
         let parked = Parked {
             stream: self.stream,
+            manner: self.manner,
             peer: self.busy.0.clone(),
             born: self.born,
             served: self.served + 1,
@@ -91,6 +97,8 @@ impl Drop for Busy {
 /// A connection in the pool.
 pub(super) struct Parked {
     stream: Stream,
+    /// Only a request that is to be sent like this may use it.
+    pub(super) manner: Manner,
     pub(super) peer: Rc<Peer>,
     born: Instant,
     served: u32,

@@ -2,20 +2,30 @@
 //!
 //! A worker is the only writer of its numbers, so an update is a plain load and store.
 
+use super::tls::Ways;
+use crate::tls::{Authorities, Certificates};
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// What all workers share: a way to read their counts.
-#[derive(Debug, Default)]
+/// What all workers share: a way to read their counts, and the ways of TLS.
 pub struct UpstreamShared {
     workers: Mutex<Vec<Weak<Counts>>>,
+    pub(super) ways: Arc<Ways>,
 }
 
 impl UpstreamShared {
-    /// Without workers yet.
-    pub fn new() -> Arc<Self> {
-        Arc::default()
+    /// Without workers yet. TLS to endpoints is verified against these authorities and shows these certificates.
+    pub fn new(authorities: Arc<Authorities>, certificates: Arc<Certificates>) -> Arc<Self> {
+        Arc::new(Self {
+            workers: Mutex::default(),
+            ways: Arc::new(Ways::new(authorities, certificates)),
+        })
+    }
+
+    /// To be called after authorities or certificates have changed, and before the table that names them is live.
+    pub fn secrets_changed(&self) {
+        self.ways.changed();
     }
 
     /// The sum over all workers that live. Totals of a worker that has ended are no longer in it.

@@ -100,9 +100,16 @@ impl<T: Stacked> Idle<T> {
         self.len += 1;
     }
 
-    /// Takes the newest of a stack.
-    pub(super) fn pop(&mut self, of: &impl Stacked) -> Option<T> {
-        self.take(of.stack().top.get())
+    /// Takes the newest of a stack that fits.
+    pub(super) fn pop(&mut self, of: &impl Stacked, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let mut place = of.stack().top.get();
+        while let Some(slot) = self.slots.get(place as usize) {
+            if slot.entry.as_ref().is_some_and(&fits) {
+                return self.take(place);
+            }
+            place = slot.below;
+        }
+        None
     }
 
     /// Takes the oldest of a stack.
@@ -250,7 +257,7 @@ mod tests {
                     }
                     Step::Pop(owner) => {
                         let naive = list.iter().rposition(|entry| entry.1 == owner).map(|at| list.remove(at).0);
-                        prop_assert_eq!(idle.pop(&stacks[owner]).map(|entry| entry.number), naive);
+                        prop_assert_eq!(idle.pop(&stacks[owner], |_| true).map(|entry| entry.number), naive);
                     }
                     Step::RemoveBottom(owner) => {
                         let naive = list.iter().position(|entry| entry.1 == owner).map(|at| list.remove(at).0);

@@ -9,13 +9,17 @@
 //! | `budget` | how many retries a backend may cause |
 //! | `connection` | [`Connection`]: one in use; looking at one before it is used again |
 //! | `connect` | making one |
+//! | `manner` | what is spoken on one, under which TLS: [`Manner`] |
+//! | `tls` | TLS towards endpoints |
+//! | `h2` | connections with many requests on each |
+//! | `stream` | the byte stream that a request goes out on |
 //! | `idle` | idle connections in the order they came, capped |
 //! | `counts` | gauges and totals over all workers |
 //! | [`Resolver`] (`dns`) | fills backends that are behind a name; a thread of its own, not the worker's |
 //! | `addresses` | which addresses a name may lead to |
 //!
 //! Everything but `dns` and `counts` belongs to one worker thread: no locks, and no allocation per request once warm. An endpoint that is
-//! in several backends is one peer: its connections, its requests in flight and its ejection are shared by them.
+//! in several backends is one peer: its connections (those of one manner), its requests in flight and its ejection are shared by them.
 //!
 //! What happens when an endpoint is removed from its last backend: idle connections to it close at the next
 //! [`sweep`](Upstreams::sweep), those in use finish what they do and are dropped when they come back.
@@ -31,29 +35,37 @@ mod connection;
 mod counts;
 mod dns;
 mod eject;
+mod h2;
 mod idle;
+mod manner;
 mod peer;
 #[cfg(test)]
 mod pool_tests;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod tls;
 
 pub use connection::Connection;
 pub use counts::{UpstreamCounts, UpstreamShared};
 pub use dns::Resolver;
-pub use peer::{Choice, PoolKey, Protocol, Tried};
+pub use h2::NeverProcessed;
+pub use manner::Manner;
+pub use peer::{Choice, Tried};
 pub use stream::Stream;
+pub use tls::{TlsFailure, Ways};
 
 use crate::error::Failure;
 use backend::Backend;
 use connection::Parked;
 use fastingress_route::BackendCell;
-use fastingress_route::schema::Balance;
+use fastingress_route::schema::{self, Balance, Protocol};
 use hashbrown::HashMap;
 use idle::Idle;
-use peer::Peers;
+use manner::Manners;
+use peer::{Peer, Peers};
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -92,6 +104,9 @@ pub struct Upstreams {
     backends: RefCell<HashMap<u64, Backend, foldhash::fast::RandomState>>,
     peers: RefCell<Peers>,
     idle: RefCell<Idle<Parked>>,
+    manners: Manners,
+    /// Endpoints with connections of HTTP/2.
+    multiplexed: RefCell<Vec<Rc<Peer>>>,
 }
 
 impl Upstreams {
@@ -100,6 +115,8 @@ impl Upstreams {
         Self {
             config,
             backends: RefCell::default(),
+            manners: Manners::new(shared.ways.clone()),
+            multiplexed: RefCell::default(),
             peers: RefCell::new(Peers::new(shared.join())),
             idle: RefCell::new(Idle::new()),
         }
@@ -123,12 +140,24 @@ impl Upstreams {
         balance::pick(backend, balance, tried, now).map(|peer| Choice::new(peer.clone()))
     }
 
-    /// An idle connection to that endpoint, the one used last. Each is looked at first: one that was closed by the
+    /// How requests of a route are sent. `https` says that the client came over TLS; `host` is the host that the request
+    /// is sent for, with or without a port.
+    pub fn manner(&self, policy: &Arc<schema::Upstream>, protocol: Protocol, https: bool, host: &[u8]) -> Manner {
+        self.manners.of(policy, protocol, https, host)
+    }
+
+    /// A stream of HTTP/2, or an idle connection to that endpoint, the one used last. Each is looked at first: one that was closed by the
     /// other side, or on which something arrived unasked, is dropped. `careful` also asks the kernel, not only what
     /// the event loop has seen so far: for requests that must not be sent twice.
     pub fn checkout(&self, choice: &Choice, careful: bool) -> Option<Connection> {
+        if choice.manner.is_http2() {
+            let stream = h2::checkout(choice.peer(), &choice.manner, &self.config)?;
+            choice.peer().counts.reused();
+            return Some(Connection::new(stream, choice, Instant::now()));
+        }
         loop {
-            let mut parked = self.idle.borrow_mut().pop(choice.peer())?;
+            let fits = |parked: &Parked| parked.manner == choice.manner;
+            let mut parked = self.idle.borrow_mut().pop(choice.peer(), fits)?;
             parked.peer.counts.idle_closed();
             if parked.is_quiet(careful) {
                 parked.peer.counts.reused();
@@ -137,13 +166,31 @@ impl Upstreams {
         }
     }
 
-    /// Connects to that endpoint, within `timeout`.
+    /// Connects to that endpoint, within `timeout`. With HTTP/2 that may be a stream on a connection which somebody else
+    /// has opened meanwhile.
     ///
     /// # Errors
     /// [`Failure::Connect`] or [`Failure::ConnectTimeout`]; the endpoint is then set aside, unless it was this
-    /// machine that lacked something (descriptors, ports, memory).
+    /// machine that lacked something (descriptors, ports, memory). [`Failure::UpstreamTls`] when it was reached and TLS
+    /// came to nothing.
     pub async fn connect(&self, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
-        connect::connect(choice.peer(), timeout).await
+        let (peer, manner) = (choice.peer(), &choice.manner);
+        let connect = || connect::connect(peer, manner, timeout);
+        let stream = if manner.is_http2() {
+            self.remember(peer);
+            h2::acquire(peer, manner, &self.config, timeout, connect).await?
+        } else {
+            connect().await?.into()
+        };
+        Ok(Connection::new(stream, choice, Instant::now()))
+    }
+
+    /// So that its connections of HTTP/2 are looked after.
+    fn remember(&self, peer: &Rc<Peer>) {
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        if !multiplexed.iter().any(|known| Rc::ptr_eq(known, peer)) {
+            multiplexed.push(peer.clone());
+        }
     }
 
     /// Connects to that endpoint for a stream that is relayed as it is: what [`connect`](Self::connect) does, without the
@@ -215,6 +262,10 @@ impl Upstreams {
         for parked in &closed {
             parked.peer.counts.idle_closed();
         }
+        self.multiplexed
+            .borrow_mut()
+            .retain(|peer| peer.sweep_carriers(&self.config, now));
+        self.manners.sweep();
     }
 
     /// What this worker has now.
@@ -227,6 +278,9 @@ impl Drop for Upstreams {
     fn drop(&mut self) {
         for parked in self.idle.borrow_mut().extract(|_| true) {
             parked.peer.counts.idle_closed();
+        }
+        for peer in self.multiplexed.borrow_mut().drain(..) {
+            peer.carriers.clear();
         }
     }
 }

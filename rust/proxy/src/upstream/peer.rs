@@ -1,46 +1,36 @@
 //! What a worker remembers about one endpoint, and the handles to it that a request holds.
 //!
+//! What is spoken to it may differ from request to request: connections are kept apart by that, failures are not.
+//!
 //! A peer lives while a backend lists its address or something holds it. One that no backend lists is *gone*: when its
 //! address comes back, that is a new peer.
 
+use super::PoolConfig;
 use super::counts::Counts;
 use super::eject::Eject;
+use super::h2::Carriers;
 use super::idle::{Stack, Stacked};
+use super::manner::Manner;
 use fastingress_route::Endpoint;
 use hashbrown::HashMap;
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// Everything that makes two connections interchangeable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PoolKey {
-    /// Where to.
-    pub address: SocketAddr,
-    /// What is spoken.
-    pub protocol: Protocol,
-}
-
-/// What is spoken on a connection to a backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Protocol {
-    /// HTTP/1.1 over TCP.
-    #[default]
-    Http1,
-}
+use tokio::time::Instant;
 
 /// One endpoint.
 pub(super) struct Peer {
     /// Never used twice in a worker.
     id: u64,
-    pub(super) key: PoolKey,
+    pub(super) address: SocketAddr,
     text: Arc<str>,
     /// Backends that list it.
     listed: Cell<u32>,
     in_flight: Cell<u32>,
     pub(super) eject: Eject,
     pub(super) stack: Stack,
+    pub(super) carriers: Carriers,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -48,6 +38,14 @@ impl Peer {
     /// Requests under way that chose it.
     pub(super) fn in_flight(&self) -> u32 {
         self.in_flight.get()
+    }
+
+    /// Closes connections of HTTP/2 that are worn out, all of them once it is gone. True while there may be more to do.
+    pub(super) fn sweep_carriers(&self, config: &PoolConfig, now: Instant) -> bool {
+        if self.is_gone() {
+            self.carriers.clear();
+        }
+        self.carriers.sweep(config, now)
     }
 
     /// True when no backend lists it any more.
@@ -64,7 +62,7 @@ impl Stacked for Rc<Peer> {
 
 /// All peers of a worker that some backend lists.
 pub(super) struct Peers {
-    by_key: HashMap<PoolKey, Rc<Peer>, foldhash::fast::RandomState>,
+    by_address: HashMap<SocketAddr, Rc<Peer>, foldhash::fast::RandomState>,
     next_id: u64,
     pub(super) counts: Arc<Counts>,
 }
@@ -72,7 +70,7 @@ pub(super) struct Peers {
 impl Peers {
     pub(super) fn new(counts: Arc<Counts>) -> Self {
         Self {
-            by_key: HashMap::default(),
+            by_address: HashMap::default(),
             next_id: 0,
             counts,
         }
@@ -81,30 +79,27 @@ impl Peers {
     /// How many peers there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.by_key.len()
+        self.by_address.len()
     }
 
     /// The peer at this endpoint, now listed once more.
     pub(super) fn acquire(&mut self, endpoint: &Endpoint) -> Rc<Peer> {
-        let key = PoolKey {
-            address: endpoint.address,
-            protocol: Protocol::Http1,
-        };
         let Self {
-            by_key,
+            by_address,
             next_id,
             counts,
         } = self;
-        let peer = by_key.entry(key).or_insert_with(|| {
+        let peer = by_address.entry(endpoint.address).or_insert_with(|| {
             *next_id += 1;
             Rc::new(Peer {
                 id: *next_id,
-                key,
+                address: endpoint.address,
                 text: endpoint.text.clone(),
                 listed: Cell::new(0),
                 in_flight: Cell::new(0),
                 eject: Eject::default(),
                 stack: Stack::default(),
+                carriers: Carriers::default(),
                 counts: counts.clone(),
             })
         });
@@ -116,7 +111,8 @@ impl Peers {
     pub(super) fn release(&mut self, peer: &Peer) {
         peer.listed.set(peer.listed.get() - 1);
         if peer.is_gone() {
-            self.by_key.remove(&peer.key);
+            self.by_address.remove(&peer.address);
+            peer.carriers.clear();
         }
     }
 }
@@ -124,17 +120,29 @@ impl Peers {
 /// The endpoint chosen for a request. While it lives the request counts as in flight there; clones do not count.
 pub struct Choice {
     peer: Rc<Peer>,
+    pub(super) manner: Manner,
     counted: bool,
 }
 
 impl Choice {
     pub(super) fn new(peer: Rc<Peer>) -> Self {
         peer.in_flight.set(peer.in_flight.get() + 1);
-        Self { peer, counted: true }
+        Self {
+            peer,
+            manner: Manner::default(),
+            counted: true,
+        }
     }
 
     pub(super) fn peer(&self) -> &Rc<Peer> {
         &self.peer
+    }
+
+    /// The same endpoint, spoken to like this.
+    #[must_use]
+    pub fn speaking(mut self, manner: &Manner) -> Self {
+        self.manner = manner.clone();
+        self
     }
 
     /// `address:port`, for logs.
@@ -144,7 +152,7 @@ impl Choice {
 
     /// Where it is.
     pub fn address(&self) -> SocketAddr {
-        self.peer.key.address
+        self.peer.address
     }
 }
 
@@ -152,6 +160,7 @@ impl Clone for Choice {
     fn clone(&self) -> Self {
         Self {
             peer: self.peer.clone(),
+            manner: self.manner.clone(),
             counted: false,
         }
     }

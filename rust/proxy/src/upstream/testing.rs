@@ -1,6 +1,7 @@
 //! What the tests of this module need: cells, listeners, and waiting for something to become so.
 
 use super::{Choice, Connection, PoolConfig, Tried, UpstreamShared, Upstreams};
+use crate::tls::Certificates;
 use arc_swap::ArcSwap;
 use fastingress_route::schema::Balance;
 use fastingress_route::{BackendCell, Endpoint, Endpoints};
@@ -16,8 +17,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+/// Without authorities and certificates.
+pub(super) fn shared() -> Arc<UpstreamShared> {
+    UpstreamShared::new(Arc::default(), Certificates::new().unwrap())
+}
+
 pub(super) fn upstreams() -> Upstreams {
-    Upstreams::new(UpstreamShared::new(), PoolConfig::default())
+    Upstreams::new(shared(), PoolConfig::default())
 }
 
 pub(super) fn cell(addresses: &[SocketAddr]) -> Arc<BackendCell> {
@@ -102,7 +108,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(config: PoolConfig) -> Self {
         let (listener, address) = listen();
-        let upstreams = Upstreams::new(UpstreamShared::new(), config);
+        let upstreams = Upstreams::new(shared(), config);
         Self {
             upstreams,
             cell: cell(&[address]),
