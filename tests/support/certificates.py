@@ -40,6 +40,11 @@ class Authority:
         chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
         return Pair(chain, leaf.private_key_pem.bytes(), serial_of(leaf.cert_chain_pems[0].bytes()))
 
+    @property
+    def pem(self) -> bytes:
+        """Its own certificate."""
+        return self._ca.cert_pem.bytes()
+
     def trusting(self, *, at_most: ssl.TLSVersion | None = None) -> ssl.SSLContext:
         """A client context that verifies against this CA and speaks HTTP/1.1."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

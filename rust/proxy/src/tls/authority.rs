@@ -278,6 +278,3 @@ impl Authorities {
         self.by_key.load().get(key).cloned()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -151,8 +151,8 @@ fn parse_ciphers(values: &[String]) -> Result<Vec<SupportedCipherSuite>, TlsErro
 /// The suites of these names of the registry, and all of the protocol versions that none of them is of. `None` for a name
 /// that is not known.
 pub(crate) fn suites_named(names: &[Box<str>]) -> Option<Vec<SupportedCipherSuite>> {
-    let named = |name: &Box<str>| SUITES.iter().find(|s| s.iana == &**name).map(|s| s.suite);
-    let chosen: Vec<_> = names.iter().map(named).collect::<Option<_>>()?;
+    let named = |name: &str| SUITES.iter().find(|s| s.iana == name).map(|s| s.suite);
+    let chosen: Vec<_> = names.iter().map(|name| named(name)).collect::<Option<_>>()?;
     Some(with_untouched_versions(&chosen))
 }
 
@@ -161,8 +161,8 @@ pub(crate) fn versions_named(names: &[Box<str>]) -> Option<Vec<&'static Supporte
     if names.is_empty() {
         return Some(VERSIONS.iter().map(|(_, version)| *version).collect());
     }
-    let named = |name: &Box<str>| VERSIONS.iter().find(|(known, _)| *known == &**name).map(|(_, v)| *v);
-    names.iter().map(named).collect()
+    let named = |name: &str| VERSIONS.iter().find(|(known, _)| *known == name).map(|(_, v)| *v);
+    names.iter().map(|name| named(name)).collect()
 }
 
 /// What was chosen, and all suites of the protocol versions that the choice says nothing about.

@@ -405,7 +405,7 @@ async fn an_endpoint_without_tls_is_told_apart_from_one_that_went_away() {
             let _ = end.read_exact(&mut hello).await;
             let _ = end.shutdown().await;
         });
-        let told = match shaken.err().expect("there is no TLS") {
+        let told = match shaken.expect_err("there is no TLS") {
             HandshakeError::Tls(failure) => failure.reason().to_owned(),
             HandshakeError::Io(_) => "io".to_owned(),
         };
