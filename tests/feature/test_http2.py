@@ -198,6 +198,17 @@ def test_a_web_socket_is_tunnelled(shop: Open) -> None:
     assert len(request.header("sec-websocket-key") or "") == 24
 
 
+def test_a_web_socket_that_the_backend_does_not_open_is_not_open(shop: Open) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.answer(200 if exchange.request.target == "/page" else 403, b"no")
+
+    extended = [(":method", "CONNECT"), (":scheme", "https"), (":authority", HOST)]
+    with shop(answer).connect() as client:
+        for target, protocol, expected in (("/page", "websocket", 502), ("/", "websocket", 403), ("/", "h2c", 400)):
+            stream = client.head([*extended, (":protocol", protocol), (":path", target)], end=False)
+            assert client.answer(stream).status == expected
+
+
 def test_a_stream_that_is_not_read_does_not_hold_up_the_others(shop: Open) -> None:
     big = b"b" * 3_000_000
 

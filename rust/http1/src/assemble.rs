@@ -78,8 +78,9 @@ pub fn request<'a>(
     })
 }
 
-/// Makes a request to change to another protocol (RFC 8441, 5) what it is in HTTP/1: a GET with Upgrade, and with the
-/// key that the handshake of WebSocket needs there (RFC 6455, 4.1). `parts.method` is `CONNECT`.
+/// Makes a request for a WebSocket (RFC 8441, 5) what it is in HTTP/1: a GET with Upgrade, and with the key that the
+/// handshake needs there (RFC 6455, 4.1). `parts.method` is `CONNECT`. Other protocols are refused: what they mean as an
+/// upgrade is not for us to say, and one of them, `h2c`, would be a way past everything here.
 pub fn upgrade<'a>(
     version: Version,
     parts: &Parts<'_>,
@@ -89,7 +90,7 @@ pub fn upgrade<'a>(
     limits: &Limits,
     head: &mut Head,
 ) -> Result<Request, Error> {
-    if !fields::is_token(protocol) || parts.ended {
+    if protocol != b"websocket" || parts.ended {
         return Err(Error::BadUpgrade);
     }
     let get = Parts {

@@ -100,6 +100,11 @@ impl<'r, 'c> Attempt<'r, 'c> {
         if answer.upgrade {
             return self.tunnel().await;
         }
+        let is_success = (200..300).contains(&self.head.status());
+        if is_success && self.request.parsed.upgrade && self.request.client.stream.messages().is_some() {
+            // To a client of HTTP/2 any success means that the tunnel is open (RFC 8441, 5).
+            return Err(Failure::BadResponse(fastingress_http1::Error::BadUpgrade));
+        }
         self.relay(answer).await
     }
 

@@ -166,6 +166,19 @@ fn a_change_of_protocol_becomes_an_upgrade() {
         &mut head,
     );
     assert!(parsed.expect("passes").upgrade);
+    for other in [&b"h2c"[..], b"h2", b"", b"a b", b"connect-udp"] {
+        let mut head = Head::new();
+        let refused = upgrade(
+            Version::Http2,
+            &open,
+            other,
+            b"key",
+            std::iter::empty(),
+            &limits,
+            &mut head,
+        );
+        assert_eq!(refused, Err(Error::BadUpgrade));
+    }
     let mut text = Vec::new();
     encode::request_upgrade(&head, &mut text);
     let expected = "GET /chat HTTP/1.1\r\nHost: shop.example.com\r\nsec-websocket-version: 13\r\n\

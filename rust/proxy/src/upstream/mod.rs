@@ -89,7 +89,7 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> Self {
         Self {
-            idle_per_endpoint: 64,
+            idle_per_endpoint: 320,
             idle_per_worker: 1024,
             max_age: Duration::from_secs(3600),
             max_requests: 10_000,
