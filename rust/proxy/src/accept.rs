@@ -250,7 +250,7 @@ fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
 }
 
 /// `::ffff:192.0.2.1` is 192.0.2.1: allow lists are written in IPv4.
-fn unmapped(address: SocketAddr) -> SocketAddr {
+pub fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V6(v6) => v6
             .to_ipv4_mapped()
@@ -260,19 +260,25 @@ fn unmapped(address: SocketAddr) -> SocketAddr {
 }
 
 /// Counts a connection for as long as its task lives, however it ends.
-struct Open {
+pub struct Open {
     worker: Rc<Worker>,
     listener: Listener,
 }
 
 impl Open {
-    fn new(worker: &Rc<Worker>, listener: Listener) -> Self {
+    /// From now on.
+    pub fn new(worker: &Rc<Worker>, listener: Listener) -> Self {
         worker.shared.connections.fetch_add(1, Ordering::Relaxed);
         worker.metrics.connection_opened(listener);
         Self {
             worker: worker.clone(),
             listener,
         }
+    }
+
+    /// The worker it belongs to.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.worker
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`tls`] | certificates by SNI, handshakes |
 //! | [`downstream`] | one client connection: reads heads, keeps alive, closes in an orderly way |
 //! | [`h2`] | one client connection of HTTP/2, and its streams |
+//! | [`h3`] | the same of HTTP/3, over QUIC |
 //! | [`request`] | the spine: route, filters, upstream, relay, log |
 //! | [`filters`] | policies at work on a request head and a response head |
 //! | [`upstream`] | choosing an endpoint, pools, connecting, retries, DNS |
@@ -29,6 +30,7 @@ mod downstream;
 pub mod error;
 pub mod filters;
 mod h2;
+mod h3;
 mod head;
 mod limits;
 mod linger;

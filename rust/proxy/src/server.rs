@@ -8,11 +8,11 @@ use crate::options::{LogFormat, Options};
 use crate::tls::{self, Authorities, Certificates, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
-use crate::{accept, limits};
+use crate::{accept, h3, limits};
 use arc_swap::ArcSwap;
 use fastingress_route::schema::{ChangeSet, Report};
 use fastingress_route::{Compiler, RouteTable, SchemaError};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -24,6 +24,9 @@ use tokio::sync::watch;
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 /// How often a worker looks after its pools.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// How often a free port is looked for that both TCP and UDP have.
+const FREE_PORT_TRIES: usize = 16;
 
 /// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +75,7 @@ pub struct Gateway {
     dns: Mutex<DnsResolver>,
     upstreams: Arc<UpstreamShared>,
     tls: Arc<rustls::ServerConfig>,
+    quic: Option<quinn::ServerConfig>,
     log: Option<Arc<AccessLog>>,
     condition: Arc<Condition>,
     ports: Mutex<Option<Ports>>,
@@ -81,6 +85,8 @@ pub struct Gateway {
 struct Ports {
     http: Option<Port>,
     https: Option<Port>,
+    /// Of each worker; none without HTTP/3.
+    http3: Vec<Vec<UdpSocket>>,
 }
 
 #[derive(Default)]
@@ -116,6 +122,7 @@ impl Gateway {
         let certificates = Certificates::new()?;
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
         let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, options.http2, resolver)?;
+        let quic = options.http3.then(|| h3::server_config(&tls)).transpose()?;
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
         let log = start_log(options.access_log)?;
         let shared = Arc::new(Shared::new(options, table.clone(), connection_limit));
@@ -150,6 +157,7 @@ impl Gateway {
             })?),
             upstreams,
             tls,
+            quic,
             log,
             condition,
             ports: Mutex::new(Some(ports)),
@@ -185,8 +193,10 @@ impl Gateway {
         let nothing = || (0..workers).map(|_| Vec::new()).collect();
         let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(nothing, Port::into_listeners);
         let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(nothing, Port::into_listeners);
+        let mut http3 = ports.http3.into_iter();
         for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
-            running.workers.push(self.spawn_worker(index, http, https)?);
+            let http3 = http3.next().unwrap_or_default();
+            running.workers.push(self.spawn_worker(index, http, https, http3)?);
         }
         Ok(())
     }
@@ -196,6 +206,7 @@ impl Gateway {
         index: usize,
         http: Vec<TcpListener>,
         https: Vec<TcpListener>,
+        http3: Vec<UdpSocket>,
     ) -> Result<JoinHandle<()>, StartError> {
         let seed = WorkerSeed {
             shared: self.shared.clone(),
@@ -203,10 +214,12 @@ impl Gateway {
             metrics: self.metrics.clone(),
             log: self.log.as_ref().map(|log| log.handle()),
             tls: self.tls.clone(),
+            quic: self.quic.clone(),
             phase: self.phase.subscribe(),
             swapped: self.swapped.subscribe(),
             http,
             https,
+            http3,
         };
         std::thread::Builder::new()
             .name(format!("fastingress-{index}"))
@@ -318,11 +331,32 @@ impl Ports {
         let bind = |flag, addresses: &[_], port: Option<u16>, sockets| {
             port.map(|port| Port::bind(flag, addresses, port, sockets)).transpose()
         };
+        let (https, http3) = Self::bind_tls(options)?;
         let ports = Self {
             http: bind("--http-port", &options.bind, options.http_port, options.workers)?,
-            https: bind("--https-port", &options.bind, options.https_port, options.workers)?,
+            https,
+            http3,
         };
         Ok((ports, bind("--admin-port", &options.admin_bind, options.admin_port, 1)?))
+    }
+
+    /// The TLS port and, for HTTP/3, the UDP port of the same number.
+    fn bind_tls(options: &Options) -> Result<(Option<Port>, Vec<Vec<UdpSocket>>), BindError> {
+        let Some(port) = options.https_port else {
+            return Ok((None, Vec::new()));
+        };
+        let mut tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
+        loop {
+            let https = Port::bind("--https-port", &options.bind, port, options.workers)?;
+            if !options.http3 {
+                return Ok((Some(https), Vec::new()));
+            }
+            tries -= 1;
+            match h3::udp::bind("--http3", https.addresses(), options.workers) {
+                Err(error) if tries > 0 && error.source.kind() == std::io::ErrorKind::AddrInUse => {}
+                http3 => return Ok((Some(https), http3?)),
+            }
+        }
     }
 
     fn addresses(&self, admin: Option<&Port>) -> Addresses {
@@ -371,10 +405,12 @@ struct WorkerSeed {
     metrics: Arc<Metrics>,
     log: Option<observe::LogHandle>,
     tls: Arc<rustls::ServerConfig>,
+    quic: Option<quinn::ServerConfig>,
     phase: watch::Receiver<Phase>,
     swapped: watch::Receiver<u64>,
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
+    http3: Vec<UdpSocket>,
 }
 
 impl WorkerSeed {
@@ -402,6 +438,18 @@ impl WorkerSeed {
                 let _open = open;
                 let socket = tokio::net::TcpListener::from_std(socket).expect("a listening socket can be polled");
                 accept::run(socket, tls, worker, phase).await;
+            });
+        }
+        let place = h3::Place {
+            worker: index,
+            workers: self.shared.options.workers,
+        };
+        for (socket, quic) in self.http3.into_iter().zip(std::iter::repeat(self.quic).flatten()) {
+            let open = self.shared.open_listener();
+            let (worker, phase) = (worker.clone(), self.phase.clone());
+            tasks.spawn_local(async move {
+                let served = h3::run(socket, quic, place, worker, phase, open).await;
+                served.unwrap_or_else(|error| limits::die(&format!("a UDP socket cannot be used: {error}")));
             });
         }
         tasks.block_on(&runtime, look_after(worker, self.phase, self.swapped));

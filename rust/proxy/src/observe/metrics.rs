@@ -22,17 +22,20 @@ pub enum Listener {
     Http,
     /// The TLS port.
     Https,
+    /// The same port, of UDP.
+    Http3,
 }
 
 impl Listener {
-    /// Both.
-    pub const ALL: [Listener; 2] = [Listener::Http, Listener::Https];
+    /// All of them.
+    pub const ALL: [Listener; 3] = [Listener::Http, Listener::Https, Listener::Http3];
 
     /// The value of the label `listener`.
     pub fn as_str(self) -> &'static str {
         match self {
             Listener::Http => "http",
             Listener::Https => "https",
+            Listener::Http3 => "http3",
         }
     }
 }
