@@ -99,6 +99,8 @@ def core_options(config: Config) -> bytes:
             "ssl_ciphers": config.ssl_ciphers,
             "http2": config.http2,
             "h2c": config.h2c,
+            "http3": config.http3,
+            "http3_advertise_port": config.http3_advertise_port,
             "head_timeout_ms": _milliseconds(config.head_timeout),
             "idle_timeout_ms": _milliseconds(config.idle_timeout),
             "body_timeout_ms": _milliseconds(config.body_timeout),

@@ -235,6 +235,19 @@ class Config:
 
     http2: bool = declare(BOOLEAN, True, _TLS, "Offer HTTP/2 on the TLS port.")
     h2c: bool = declare(BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1.")
+    http3: bool = declare(
+        BOOLEAN,
+        False,
+        _TLS,
+        "Serve HTTP/3 on the UDP port of the same number as the TLS port, and say so in answers over TLS. "
+        "Experimental, as the library behind it is.",
+    )
+    http3_advertise_port: int = declare(
+        number(least=0, most=65535, zero="that of --https-port"),
+        0,
+        _TLS,
+        "The port at which clients are told to find HTTP/3: that of the Service, usually 443, where there is one.",
+    )
     enable_ssl_passthrough: bool = declare(
         BOOLEAN,
         False,

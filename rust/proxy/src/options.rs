@@ -36,8 +36,8 @@ pub struct Options {
     pub h2c: bool,
     /// Serve HTTP/3 on the UDP port of the same number as the TLS port.
     pub http3: bool,
-    /// The port at which answers over TLS tell clients to find HTTP/3; `None`: the TLS port.
-    pub http3_advertise_port: Option<u16>,
+    /// The port at which answers over TLS tell clients to find HTTP/3; 0: the TLS port.
+    pub http3_advertise_port: u16,
     /// Milliseconds for a whole request head, from its first byte or from the accept.
     pub head_timeout_ms: u32,
     /// Milliseconds a connection may idle between requests.
@@ -81,7 +81,7 @@ impl Default for Options {
             http2: true,
             h2c: false,
             http3: false,
-            http3_advertise_port: None,
+            http3_advertise_port: 0,
             head_timeout_ms: 10_000,
             idle_timeout_ms: 75_000,
             body_timeout_ms: 60_000,
