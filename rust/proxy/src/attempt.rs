@@ -7,6 +7,7 @@
 use crate::downstream::{After, AnswerHead};
 use crate::error::Failure;
 use crate::filters;
+use crate::grpc::{self, Form};
 use crate::head::{HeadError, poll_head};
 use crate::messages::{Ending, framing_from_messages};
 use crate::relay::{Pump, PumpError, Tunnel, Wait};
@@ -46,18 +47,33 @@ pub struct Attempt<'r, 'c> {
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
+    /// When a call of gRPC has to be answered.
+    until: Option<Instant>,
 }
 
 impl<'r, 'c> Attempt<'r, 'c> {
     /// Prepares to send the request on `connection`.
-    pub fn new(request: &'r mut Request<'c>, found: &'r Found, connection: Connection) -> Self {
+    pub fn new(request: &'r mut Request<'c>, found: &'r Found, mut connection: Connection) -> Self {
         let worker = &request.client.worker;
         let options = &worker.shared.options;
+        let read_timeout = filters::read_timeout(&found.route, &found.settings);
+        let mut client_timeout = Duration::from_millis(options.body_timeout_ms.into());
+        let mut until = None;
+        if Form::of(&request.head).is_some() {
+            // Between two messages of a call there may be silence: no more is asked of its client than of its server.
+            client_timeout = client_timeout.max(read_timeout);
+            let left = grpc::timeout(&request.head).map(|time| time.saturating_sub(request.record.start.elapsed()));
+            until = left.map(|left| Instant::now() + left);
+        }
+        if let Some(form) = request.grpc_web {
+            connection.stream = connection.stream.translated(form);
+        }
         Self {
             head: worker.take_head(),
-            read_timeout: filters::read_timeout(&found.route, &found.settings),
+            read_timeout,
             send_timeout: filters::send_timeout(&found.route, &found.settings),
-            client_timeout: Duration::from_millis(options.body_timeout_ms.into()),
+            client_timeout,
+            until,
             request,
             found,
             connection,
@@ -156,6 +172,10 @@ impl<'r, 'c> Attempt<'r, 'c> {
                 (_, since) => (since + self.client_timeout, Failure::ClientTimeout),
             }
         };
+        let (at, failure) = match self.until {
+            Some(until) if until < at => (until, Failure::Deadline),
+            _ => (at, failure),
+        };
         self.request.client.deadline.set(at);
         self.request.client.deadline.poll(cx).map(|()| Err(failure))
     }
@@ -179,6 +199,9 @@ impl<'r, 'c> Attempt<'r, 'c> {
             Poll::Ready(Err(PumpError::Framing(error))) => return Err(Failure::BadRequest(error)),
             Poll::Ready(Err(PumpError::TooLarge)) => return Err(Failure::BodyTooLarge),
             Poll::Ready(Err(PumpError::Sink(error))) => {
+                if let Some(refused) = refusal_in(&error) {
+                    return Err(Failure::BadRequest(refused));
+                }
                 self.send_failed = Some(error);
                 self.waiting_since = Instant::now();
             }
@@ -418,10 +441,12 @@ impl<'r, 'c> Attempt<'r, 'c> {
 
 /// A client that goes away, or one whose trailers are refused.
 fn of_client(error: &io::Error) -> Failure {
-    let refused = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<fastingress_http1::Error>());
-    refused.map_or(Failure::ClientGone, |error| Failure::BadRequest(*error))
+    refusal_in(error).map_or(Failure::ClientGone, Failure::BadRequest)
+}
+
+/// What a stream has refused of what it carries.
+fn refusal_in(error: &io::Error) -> Option<fastingress_http1::Error> {
+    error.get_ref()?.downcast_ref().copied()
 }
 
 fn micros(time: Duration) -> u32 {

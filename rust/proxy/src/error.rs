@@ -55,6 +55,9 @@ pub enum Failure {
     /// The endpoint sent nothing for too long.
     #[error("the backend took too long to answer")]
     ReadTimeout,
+    /// The client's own deadline has passed.
+    #[error("the deadline of the call has passed")]
+    Deadline,
     /// The endpoint took nothing for too long.
     #[error("the backend took too long to read the request")]
     SendTimeout,
@@ -103,7 +106,7 @@ impl Failure {
             | Failure::UpstreamGone(_)
             | Failure::BadResponse(_)
             | Failure::EndlessInterim => 502,
-            Failure::ConnectTimeout | Failure::ReadTimeout | Failure::SendTimeout => 504,
+            Failure::ConnectTimeout | Failure::ReadTimeout | Failure::SendTimeout | Failure::Deadline => 504,
             Failure::ClientTimeout => 408,
             Failure::ClientGone => 499,
             Failure::BodyTooLarge => 413,
@@ -126,6 +129,7 @@ impl Failure {
             Failure::EndlessInterim => "endless_interim",
             Failure::ReadTimeout => "upstream_read_timeout",
             Failure::SendTimeout => "upstream_send_timeout",
+            Failure::Deadline => "deadline_exceeded",
             Failure::ClientTimeout => "client_timeout",
             Failure::ClientGone => "client_gone",
             Failure::BodyTooLarge => "body_too_large",
@@ -155,6 +159,7 @@ impl Failure {
             | Failure::BadResponse(_)
             | Failure::EndlessInterim
             | Failure::ReadTimeout
+            | Failure::Deadline
             | Failure::SendTimeout => Side::Upstream,
         }
     }

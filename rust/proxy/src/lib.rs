@@ -17,7 +17,7 @@
 //! | [`relay`] | bodies, trailers, upgrades |
 //! | [`observe`] | counters, access records, the admin port |
 //!
-//! and around them: [`server`] (start, change, drain), [`worker`] (what one thread owns), [`error`] (what went wrong, and the one place
+//! and around them: [`grpc`] (what is told to those who speak it), [`server`] (start, change, drain), [`worker`] (what one thread owns), [`error`] (what went wrong, and the one place
 //! that turns it into a status), [`options`] (what is fixed while the process lives).
 
 mod accept;
@@ -29,6 +29,7 @@ mod deadline;
 mod downstream;
 pub mod error;
 pub mod filters;
+mod grpc;
 mod h2;
 mod h3;
 mod head;

@@ -7,9 +7,10 @@ use crate::attempt::Attempt;
 use crate::downstream::{After, Client};
 use crate::error::Failure;
 use crate::filters::{self, Verdict};
+use crate::grpc::Form;
 use crate::messages::framing_from_messages;
 use crate::record::Record;
-use crate::relay::Pump;
+use crate::relay::{Pump, grpc_web};
 use crate::respond;
 use crate::upstream::{Choice, Tried};
 use fastingress_http1::{Framing, Head, Name, Version, hop, path, request as parse};
@@ -38,6 +39,8 @@ pub struct Request<'c> {
     pub body: Pump,
     /// What will be logged.
     pub record: Record,
+    /// The form of gRPC-Web it came in, if it is passed on as gRPC.
+    pub grpc_web: Option<Form>,
     /// True once a byte of the final answer may have reached the client.
     pub answered: bool,
     /// Pooled connections have had their chance.
@@ -88,6 +91,7 @@ impl<'c> Request<'c> {
             parsed,
             body,
             record,
+            grpc_web: None,
             answered: false,
             only_fresh: false,
             path,
@@ -106,7 +110,17 @@ impl<'c> Request<'c> {
         if let Verdict::Respond(local) = self.filter(&found) {
             return respond::local(self, &local).await;
         }
+        self.translate(&found);
         self.upstream(&found).await
+    }
+
+    /// Makes gRPC of gRPC-Web where the route says so.
+    fn translate(&mut self, found: &Found) {
+        let asked = found.route.policy.grpc_web.unwrap_or(false) && speaks_messages(found);
+        self.grpc_web = Form::of(&self.head).filter(|form| asked && *form != Form::Native);
+        if let Some(form) = self.grpc_web {
+            grpc_web::translate_request(&mut self.head, form);
+        }
     }
 
     /// Which route takes it.

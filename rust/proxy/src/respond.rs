@@ -4,6 +4,7 @@
 use crate::downstream::{After, AnswerHead, Client};
 use crate::error::Failure;
 use crate::filters::Local;
+use crate::grpc::{Form, Status};
 use crate::record::Record;
 use crate::relay::{Outbox, Sink};
 use crate::request::{Request, protocol};
@@ -19,6 +20,8 @@ struct Answer<'a> {
     location: Option<&'a [u8]>,
     reason: &'static str,
     keep_alive: bool,
+    /// The client speaks gRPC and reads this.
+    grpc: Option<(Form, Status)>,
 }
 
 /// Answers in place of a backend because a filter says so.
@@ -30,6 +33,9 @@ pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Fa
         location: local.location.as_deref(),
         reason: local.reason,
         keep_alive,
+        grpc: form_of(request)
+            .filter(|_| local.location.is_none())
+            .map(|form| (form, Status::of(local.status))),
     };
     Ok(send(request, &answer).await)
 }
@@ -49,6 +55,7 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         location: None,
         reason: failure.reason(),
         keep_alive,
+        grpc: form_of(request).map(|form| (form, status_of(&failure))),
     };
     send(request, &answer).await
 }
@@ -63,6 +70,7 @@ pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After
         location: None,
         reason: failure.reason(),
         keep_alive: false,
+        grpc: spoken(head).map(|form| (form, status_of(&failure))),
     };
     record.bytes_out = write(client, head, &answer).await;
     let worker = &client.worker;
@@ -71,6 +79,24 @@ pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After
         log.write(&record, head);
     }
     After::Linger
+}
+
+/// The form of gRPC that a client has to be answered in.
+fn form_of(request: &Request<'_>) -> Option<Form> {
+    request.grpc_web.or_else(|| spoken(&request.head))
+}
+
+/// gRPC needs HTTP/2, and whoever sends its media type in HTTP/1 is no client of it.
+fn spoken(head: &Head) -> Option<Form> {
+    let newer = matches!(head.version(), Version::Http2 | Version::Http3);
+    Form::of(head).filter(|form| newer && *form == Form::Native)
+}
+
+fn status_of(failure: &Failure) -> Status {
+    match failure {
+        Failure::Deadline => Status::DeadlineExceeded,
+        other => Status::of(other.status()),
+    }
 }
 
 fn may_keep_alive(request: &Request<'_>) -> bool {
@@ -114,6 +140,9 @@ async fn write(client: &mut Client, request: &Head, answer: &Answer<'_>) -> u64 
 }
 
 fn compose(client: &mut Client, request: &Head, answer: &Answer<'_>, out: &mut Outbox) -> io::Result<()> {
+    if let Some((form, status)) = answer.grpc {
+        return compose_grpc(client, request, answer, form, status, out);
+    }
     let worker = client.worker.clone();
     let json = wants_json(request);
     let mut page = worker.buffers.take();
@@ -148,6 +177,38 @@ fn compose(client: &mut Client, request: &Head, answer: &Answer<'_>, out: &mut O
     }
     worker.give_head(head);
     worker.buffers.give(page);
+    begun
+}
+
+/// An answer of gRPC that is nothing but a head. Its status of HTTP is 200, since clients look no further at any other.
+fn compose_grpc(
+    client: &mut Client,
+    request: &Head,
+    answer: &Answer<'_>,
+    form: Form,
+    status: Status,
+    out: &mut Outbox,
+) -> io::Result<()> {
+    let worker = client.worker.clone();
+    let mut head = worker.take_head();
+    head.set_version(Version::Http11);
+    head.set_status(200, b"OK");
+    worker.with_date(|date| head.append(b"date", date));
+    head.append(b"content-type", form.media_type());
+    head.append(b"grpc-status", status.text().as_bytes());
+    head.append(b"grpc-message", answer.reason.as_bytes());
+    let begun = client.begin_answer(
+        &AnswerHead {
+            head: &head,
+            framing: Framing::Length(0),
+            version: request.version(),
+            keep_alive: answer.keep_alive,
+            to_head: false,
+            may_have_trailers: false,
+        },
+        out,
+    );
+    worker.give_head(head);
     begun
 }
 

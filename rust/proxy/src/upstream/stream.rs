@@ -1,7 +1,8 @@
 //! What a request goes out on: plain TCP, TLS over it, or one stream of a connection that carries many.
 
+use crate::grpc::Form;
 use crate::messages::ServerStream;
-use crate::relay::{Sink, Source};
+use crate::relay::{GrpcWeb, Sink, Source};
 use fastingress_http1::Trailers;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -36,6 +37,15 @@ impl Stream {
             Stream::Plain(stream) => Some(stream),
             Stream::Tls(stream) => Some(stream.get_ref().0),
             Stream::Messages(_) => None,
+        }
+    }
+
+    /// The same stream with bodies in a form of gRPC-Web, if heads go beside the bytes.
+    #[must_use]
+    pub fn translated(self, form: Form) -> Self {
+        match self {
+            Stream::Messages(inner) => Stream::Messages(Box::new(GrpcWeb::new(inner, form))),
+            bytes => bytes,
         }
     }
 
