@@ -34,6 +34,7 @@ def translate_options(config: Config) -> Options:
             default_ssl_certificate=config.default_ssl_certificate or "",
             trusted_proxies=config.trusted_proxies,
             ssl_passthrough=config.enable_ssl_passthrough,
+            allow_cross_namespace_resources=config.allow_cross_namespace_resources,
             allow_local_endpoints=local,
             settings=Settings(
                 body_limit=config.body_limit,

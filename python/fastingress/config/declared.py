@@ -75,6 +75,12 @@ class Config:
         _WHAT,
         "Send requests to the ClusterIP of a Service in place of its endpoints, unless an Ingress says otherwise.",
     )
+    allow_cross_namespace_resources: bool = declare(
+        BOOLEAN,
+        False,
+        _WHAT,
+        "Let annotations name Secrets of other namespaces than that of their Ingress.",
+    )
     trusted_proxies: tuple[str, ...] = declare(
         NETWORKS, (), _WHAT, "Networks whose X-Forwarded-* headers are believed. May be given several times."
     )

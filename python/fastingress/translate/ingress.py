@@ -13,11 +13,12 @@ from hashlib import blake2b
 import msgspec
 from msgspec import Struct
 
-from fastingress.model import Fragment, IngressRef, Key, Policy, Route, Target, Upstream, encode
+from fastingress.model import ClientAuth, Fragment, IngressRef, Key, Policy, Route, Target, Upstream, encode
 from fastingress.objects import Ingress, IngressBackend
 from fastingress.store import View
 from fastingress.translate.annotations.alias import SERVER_ALIAS
 from fastingress.translate.annotations.backend_tls import PROXY_SSL_SECRET
+from fastingress.translate.annotations.client_certificates import AUTHORITY, NO_AUTHORITY
 from fastingress.translate.annotations.passthrough import SSL_PASSTHROUGH
 from fastingress.translate.annotations.reading import Reading, read
 from fastingress.translate.annotations.redirects import FROM_TO_WWW
@@ -63,7 +64,7 @@ def translate_ingress(view: View, ingress: Ingress, options: Options) -> Ingress
     if reading.left_out:
         return IngressResult(findings=verdict.findings + reading.findings, ours=True)
     outsider = foreign(PROXY_SSL_SECRET, reading.values.get(PROXY_SSL_SECRET), ingress.metadata.namespace)
-    if outsider is not None:
+    if outsider is not None and not options.allow_cross_namespace_resources:
         reading = msgspec.structs.replace(reading, closed=True, findings=(*reading.findings, outsider))
     return _Work(ingress, reading, options, verdict, _age(view, ingress)).result()
 
@@ -96,6 +97,7 @@ class _Work:
         self._refers: set[Key] = {("class", verdict.class_name)} if verdict.class_name else set()
         self._findings: list[Finding] = []
         self._upstreams: dict[str, bytes] = {}
+        self._client_auth = self._asked(options)
         self._upstream = self._upstream_key()
 
     def result(self) -> IngressResult:
@@ -106,6 +108,8 @@ class _Work:
         for fragment in fragments.values():
             if fragment.certificate:
                 self._refers.add(("certificate", fragment.certificate))
+            if fragment.client_auth and fragment.client_auth.authority:
+                self._refers.add(("authority", fragment.client_auth.authority))
         findings = (*self._verdict.findings, *self._reading.findings, *self._findings)
         return IngressResult(fragments, self._upstreams, frozenset(self._refers), findings, ours=True)
 
@@ -143,6 +147,8 @@ class _Work:
             age=self._age,
             scope=self._scope,
             certificate=self._certificates.of(host),
+            # A name that has a certificate and no rules is served by whoever has rules for it.
+            client_auth=self._client_auth if routes or default is not None else None,
             policy=self._policy,
             regex_host=turns_host_into_regex(routes, self._use_regex, self._policy.rewrite, self._compat),
             routes=routes,
@@ -172,7 +178,24 @@ class _Work:
         policy = Policy(redirect_host=host, access_log=self._policy.access_log)
         base = self._fragment(twin, (), Target())
         certificate = base.certificate or self._certificates.of(host)
-        return msgspec.structs.replace(base, weak=True, policy=policy, regex_host=False, certificate=certificate)
+        return msgspec.structs.replace(
+            base, weak=True, policy=policy, regex_host=False, certificate=certificate, client_auth=None
+        )
+
+    def _asked(self, options: Options) -> ClientAuth | None:
+        """What the hosts ask of clients' certificates. An authority that must not be used lets nobody in."""
+        asked = self._reading.client_auth
+        if asked is None or asked.authority == NO_AUTHORITY or options.allow_cross_namespace_resources:
+            return asked
+        namespace, _, _ = asked.authority.partition("/")
+        if namespace == self._namespace:
+            return asked
+        message = (
+            f"annotation {AUTHORITY.name}: Secret {asked.authority} is of another namespace, which needs "
+            "--allow-cross-namespace-resources; every request of its hosts is refused"
+        )
+        self._findings.append(error("ForeignSecret", message))
+        return ClientAuth(NO_AUTHORITY)
 
     def _target(self, backend: IngressBackend, field: str) -> Target:
         service = backend.service

@@ -46,6 +46,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """`namespace/name` of a Secret."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks, or single addresses."""
+    allow_cross_namespace_resources: bool = False
+    """Let annotations name Secrets of other namespaces than their own."""
     annotation_prefixes: tuple[str, ...] = (OWN_PREFIX, NGINX_PREFIX)
     """Each ends in `/`. When two name the same key, the earlier prefix wins."""
     ssl_passthrough: bool = False

@@ -8,6 +8,8 @@ use crate::listen::stop_new_connections;
 use crate::observe::{Handshake, Listener};
 use crate::proxy_protocol::{self, Denied};
 use crate::stream::passthrough;
+use crate::tls::client_auth::Presented;
+use crate::tls::termination::{Terminated, Termination};
 use crate::transport::Transport;
 use crate::worker::{Phase, Worker};
 use fastingress_route::RouteTable;
@@ -21,7 +23,6 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 /// The longest pause after an error such as no free descriptors.
 const MOST_BACK_OFF: Duration = Duration::from_millis(500);
@@ -34,7 +35,7 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(5);
 /// Accepts until the phase says stop, then takes in what waits, and closes.
 pub async fn run(
     listener: TcpListener,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<Termination>>,
     worker: Rc<Worker>,
     mut phase: watch::Receiver<Phase>,
 ) {
@@ -64,7 +65,7 @@ pub async fn run(
 }
 
 /// Connections whose clients believe them open are served; closing the socket with them in its queue would reset them.
-async fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
+async fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
     let Ok(listener) = listener.into_std() else { return };
     stop_new_connections(&listener);
     sleep(HANDSHAKE).await;
@@ -124,7 +125,7 @@ fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>, worker: &Rc<Worker>) {
+fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
     let open = Open::new(worker, if tls.is_some() { Listener::Https } else { Listener::Http });
     tokio::task::spawn_local(async move {
         let open = open;
@@ -154,7 +155,7 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<rustls::ServerConf
         };
         match tls {
             None => serve_plain(stream, info, &open.worker).await,
-            Some(config) => Box::pin(serve_tls(stream, info, config, &open.worker)).await,
+            Some(tls) => Box::pin(serve_tls(stream, info, tls, &open.worker)).await,
         }
     });
 }
@@ -174,14 +175,14 @@ async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> 
     Ok(())
 }
 
-async fn serve_tls(stream: TcpStream, mut info: ConnInfo, config: Arc<rustls::ServerConfig>, worker: &Rc<Worker>) {
+async fn serve_tls(stream: TcpStream, mut info: ConnInfo, tls: Arc<Termination>, worker: &Rc<Worker>) {
     let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
-    let stream = match timeout(wait, TlsAcceptor::from(config).accept(stream)).await {
-        Ok(Ok(stream)) => stream,
+    let Terminated { stream, client } = match timeout(wait, tls.accept(stream)).await {
+        Ok(Ok(terminated)) => terminated,
         Ok(Err(_)) => return worker.metrics.handshake("", Handshake::Failed),
         Err(_) => return worker.metrics.handshake("", Handshake::Timeout),
     };
-    let settled = tls_info(stream.get_ref().1);
+    let settled = tls_info(stream.get_ref().1, client);
     worker.metrics.handshake(
         settled.protocol,
         if settled.resumed {
@@ -233,7 +234,7 @@ async fn read_preface(stream: &mut Transport, begun: &mut Vec<u8>) -> io::Result
     Ok(false)
 }
 
-fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
+fn tls_info(session: &rustls::ServerConnection, client: Option<Arc<Presented>>) -> TlsInfo {
     let protocol = match session.protocol_version() {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
         _ => "TLSv1.3",
@@ -246,6 +247,7 @@ fn tls_info(session: &rustls::ServerConnection) -> TlsInfo {
             .and_then(|suite| suite.suite().as_str())
             .unwrap_or("unknown"),
         resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+        client,
     }
 }
 

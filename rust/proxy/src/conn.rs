@@ -1,6 +1,8 @@
 //! What is known about a client connection once it is accepted and, with TLS, shaken hands.
 
+use crate::tls::client_auth::Presented;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Goes along with every request of a connection.
 #[derive(Debug, Clone)]
@@ -35,4 +37,6 @@ pub struct TlsInfo {
     pub cipher: &'static str,
     /// A session was resumed.
     pub resumed: bool,
+    /// What came of asking for the client's certificate; `None`: nothing was asked.
+    pub client: Option<Arc<Presented>>,
 }

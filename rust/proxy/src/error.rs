@@ -25,6 +25,9 @@ pub enum Failure {
     /// No route takes the request.
     #[error("no route")]
     NoRoute,
+    /// The connection does not stand for what the host asks of clients' certificates.
+    #[error("the request belongs on another connection")]
+    Misdirected,
     /// The route names something that cannot be sent to.
     #[error("the backend of this route does not exist")]
     NoBackend,
@@ -99,6 +102,7 @@ impl Failure {
         match self {
             Failure::BadRequest(error) => error.status(),
             Failure::NoRoute => 404,
+            Failure::Misdirected => 421,
             Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => 503,
             Failure::UpstreamTls(_)
             | Failure::UpstreamRefused(_)
@@ -118,6 +122,7 @@ impl Failure {
         match self {
             Failure::BadRequest(error) => error.as_str(),
             Failure::NoRoute => "no_route",
+            Failure::Misdirected => "misdirected",
             Failure::NoBackend => "no_backend",
             Failure::NoEndpoints => "no_endpoints",
             Failure::Connect(_) => "connect_failed",
@@ -147,9 +152,11 @@ impl Failure {
     /// Whose doing it is.
     pub fn side(&self) -> Side {
         match self {
-            Failure::BadRequest(_) | Failure::ClientTimeout | Failure::ClientGone | Failure::BodyTooLarge => {
-                Side::Client
-            }
+            Failure::BadRequest(_)
+            | Failure::Misdirected
+            | Failure::ClientTimeout
+            | Failure::ClientGone
+            | Failure::BodyTooLarge => Side::Client,
             Failure::NoRoute | Failure::NoBackend | Failure::NoEndpoints | Failure::Overload => Side::Us,
             Failure::Connect(_)
             | Failure::ConnectTimeout

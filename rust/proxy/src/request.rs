@@ -12,6 +12,7 @@ use crate::messages::framing_from_messages;
 use crate::record::Record;
 use crate::relay::{Pump, grpc_web};
 use crate::respond;
+use crate::tls::client_auth::{self, Admission};
 use crate::upstream::{Choice, Tried};
 use fastingress_http1::{Framing, Head, Name, Version, hop, path, request as parse};
 use fastingress_route::{Route, schema};
@@ -66,6 +67,7 @@ pub struct Found {
     /// What is spoken to its backend, as it was then.
     pub protocol: schema::Protocol,
     host_has_certificate: bool,
+    admission: Option<Admission>,
 }
 
 /// Serves one request and says what is to become of its connection.
@@ -140,11 +142,15 @@ impl<'c> Request<'c> {
             path.extend_from_slice(normal);
             let lookup = table.lookup(head.host(), normal);
             record.log = settings.access_log;
+            let authorities = &client.worker.shared.authorities;
+            let admission = client_auth::admit(&client.info, table, head.host(), lookup.client, authorities)
+                .map_err(|_| Failure::Misdirected)?;
             let route = lookup.route.ok_or(Failure::NoRoute)?.clone();
             Ok::<_, Failure>(Found {
                 settings: route.settings.now.load_full(),
                 protocol: route.target.protocol(),
                 host_has_certificate: lookup.host_has_certificate,
+                admission,
                 route,
             })
         });
@@ -172,6 +178,7 @@ impl<'c> Request<'c> {
             route: &found.route,
             settings: &found.settings,
             host_has_certificate: found.host_has_certificate,
+            admission: found.admission.as_ref(),
             path,
             content_length: match parsed.framing {
                 Framing::Length(n) => Some(n),

@@ -49,7 +49,8 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         }
         return After::Gone;
     }
-    let keep_alive = may_keep_alive(request) && !matches!(failure, Failure::BadRequest(_));
+    // A misdirected request is to come again on a connection of its own.
+    let keep_alive = may_keep_alive(request) && !matches!(failure, Failure::BadRequest(_) | Failure::Misdirected);
     let answer = Answer {
         status: failure.status(),
         location: None,
@@ -224,7 +225,7 @@ fn wants_json(request: &Head) -> bool {
 
 fn write_page(answer: &Answer<'_>, json: bool, page: &mut Vec<u8>) {
     let Answer { status, reason, .. } = answer;
-    let phrase = phrase(*status);
+    let phrase = told(reason).unwrap_or_else(|| phrase(*status));
     let written = if json {
         writeln!(page, r#"{{"status":{status},"error":"{phrase}","reason":"{reason}"}}"#)
     } else {
@@ -234,6 +235,15 @@ fn write_page(answer: &Answer<'_>, json: bool, page: &mut Vec<u8>) {
         )
     };
     written.expect("writing into a vector does not fail");
+}
+
+/// What a page says in place of the phrase of its status; people look for these words.
+fn told(reason: &str) -> Option<&'static str> {
+    match reason {
+        "no_client_certificate" => Some("No required SSL certificate was sent"),
+        "bad_client_certificate" => Some("The SSL certificate error"),
+        _ => None,
+    }
 }
 
 /// The reason phrase of a status (RFC 9110 section 15).

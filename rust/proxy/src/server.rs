@@ -5,7 +5,7 @@
 use crate::listen::{BindError, Port};
 use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
 use crate::options::{LogFormat, Options};
-use crate::tls::{self, Authorities, Certificates, TlsError};
+use crate::tls::{self, Authorities, Certificates, Termination, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
 use crate::{accept, h3, limits};
@@ -74,7 +74,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     dns: Mutex<DnsResolver>,
     upstreams: Arc<UpstreamShared>,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Arc<Termination>,
     quic: Option<quinn::ServerConfig>,
     log: Option<Arc<AccessLog>>,
     condition: Arc<Condition>,
@@ -121,12 +121,14 @@ impl Gateway {
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
-        let tls = tls::server_config(&options.ssl_protocols, &options.ssl_ciphers, options.http2, resolver)?;
-        let quic = options.http3.then(|| h3::server_config(&tls)).transpose()?;
+        let authorities = Arc::<Authorities>::default();
+        let recipe = tls::Recipe::parse(&options.ssl_protocols, &options.ssl_ciphers, options.http2, resolver)?;
+        let tls = Termination::new(recipe, table.clone(), authorities.clone())?;
+        let quic = options.http3.then(|| h3::server_config(tls.ordinary())).transpose()?;
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
         let log = start_log(options.access_log)?;
-        let shared = Arc::new(Shared::new(options, table.clone(), connection_limit));
-        let authorities = Arc::<Authorities>::default();
+        let shared = Shared::new(options, table.clone(), authorities.clone(), connection_limit);
+        let shared = Arc::new(shared);
         let upstreams = UpstreamShared::new(authorities.clone(), certificates.clone());
         let condition = Arc::new(Condition {
             table,
@@ -156,7 +158,7 @@ impl Gateway {
                 source,
             })?),
             upstreams,
-            tls,
+            tls: Arc::new(tls),
             quic,
             log,
             condition,
@@ -404,7 +406,7 @@ struct WorkerSeed {
     upstreams: Arc<UpstreamShared>,
     metrics: Arc<Metrics>,
     log: Option<observe::LogHandle>,
-    tls: Arc<rustls::ServerConfig>,
+    tls: Arc<Termination>,
     quic: Option<quinn::ServerConfig>,
     phase: watch::Receiver<Phase>,
     swapped: watch::Receiver<u64>,

@@ -6,6 +6,7 @@
 use crate::buffers::{Budget, Buffers};
 use crate::observe::{LogHandle, WorkerMetrics};
 use crate::options::Options;
+use crate::tls::Authorities;
 use crate::upstream::Upstreams;
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub limits: Limits,
     /// The live route table.
     pub table: Arc<ArcSwap<RouteTable>>,
+    /// Whom to trust, by key.
+    pub authorities: Arc<Authorities>,
     /// Bytes that all streams may hold.
     pub budget: Arc<Budget>,
     /// Client connections now.
@@ -55,7 +58,12 @@ pub struct Shared {
 
 impl Shared {
     /// The shared state of a gateway that serves.
-    pub fn new(options: Options, table: Arc<ArcSwap<RouteTable>>, connection_limit: usize) -> Self {
+    pub fn new(
+        options: Options,
+        table: Arc<ArcSwap<RouteTable>>,
+        authorities: Arc<Authorities>,
+        connection_limit: usize,
+    ) -> Self {
         Self {
             limits: Limits {
                 head: options.head_limit,
@@ -64,6 +72,7 @@ impl Shared {
             },
             budget: Budget::new(options.byte_budget),
             table,
+            authorities,
             connections: AtomicUsize::new(0),
             connection_limit,
             listeners: AtomicUsize::new(0),

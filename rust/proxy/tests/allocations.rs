@@ -149,6 +149,7 @@ fn filtering(policy: Policy) -> usize {
             route: &route,
             settings: &settings,
             host_has_certificate: false,
+            admission: None,
             path: b"/cart",
             content_length: None,
             client,

@@ -1,6 +1,7 @@
 //! One fragment, compiled: its rules as routes that the merge of its host only has to put in order.
 
 use crate::backends::Backends;
+use crate::client::ClientPolicy;
 use crate::compiled::{Ingress, Route, SettingsCell, Target};
 use crate::form;
 use crate::ingresses::Ingresses;
@@ -26,6 +27,7 @@ pub(crate) struct Compiled {
     pub(crate) ingress: Arc<Ingress>,
     pub(crate) weak: bool,
     pub(crate) certificate: Option<Box<str>>,
+    pub(crate) client: Option<Arc<ClientPolicy>>,
     pub(crate) regex_host: bool,
     pub(crate) default: Option<Arc<Route>>,
     /// Where TLS connections go unopened.
@@ -117,6 +119,7 @@ impl Compiled {
             ingress: shared.ingress,
             weak: fragment.weak,
             certificate: fragment.certificate,
+            client: fragment.client_auth.map(|auth| Arc::new(ClientPolicy::new(auth))),
             regex_host: fragment.regex_host,
             default,
             passthrough,

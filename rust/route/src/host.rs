@@ -2,6 +2,7 @@
 //!
 //! How a path finds its route is in `paths` (few routes: one scan over one piece of memory) and `index` (many: by hash).
 
+use crate::client::ClientPolicy;
 use crate::compiled::{Ingress, Route};
 use crate::form;
 use crate::index::PathIndex;
@@ -26,6 +27,8 @@ pub(crate) struct VirtualHost {
     pub(crate) certificate: Option<Box<str>>,
     /// Where TLS connections to it go unopened.
     pub(crate) passthrough: Option<Arc<Route>>,
+    /// What is asked of clients' certificates.
+    pub(crate) client: Option<Arc<ClientPolicy>>,
     /// Whether it has rules at all, so that under `compat = ingress-nginx` it owns its requests.
     pub(crate) owns: bool,
     /// Aliases and default backends that take no request; paths that do not are with the paths.

@@ -20,6 +20,8 @@ pub(crate) struct Hosts {
     wildcards: usize,
     /// Hosts whose TLS connections are not opened.
     passing: usize,
+    /// Hosts that ask something of clients' certificates.
+    guarded: usize,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +39,7 @@ impl Hosts {
             shards,
             wildcards: 0,
             passing: 0,
+            guarded: 0,
         }
     }
 
@@ -50,6 +53,11 @@ impl Hosts {
 
     pub(crate) fn has_passthrough(&self) -> bool {
         self.passing > 0
+    }
+
+    /// Whether any host asks something of clients' certificates.
+    pub(crate) fn asks_clients(&self) -> bool {
+        self.guarded > 0
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -97,6 +105,7 @@ impl Hosts {
         };
         let was_there = host.merged.is_some();
         let did_pass = passes(host);
+        let was_guarded = is_guarded(host);
         let is_there = !host.all.0.is_empty();
         let mut merging = Merging {
             name,
@@ -106,15 +115,18 @@ impl Hosts {
         };
         if is_there {
             host.merged = Some(Arc::new(host.merge(compat, &mut merging)));
-            self.passing += usize::from(passes(host));
+            let (passes, guarded) = (passes(host), is_guarded(host));
+            self.passing += usize::from(passes);
+            self.guarded += usize::from(guarded);
         } else {
             part.hosts.remove(name);
         }
         self.passing -= usize::from(did_pass);
+        self.guarded -= usize::from(was_guarded);
+        let mut problems = merging.problems;
         if name.starts_with('*') {
             self.wildcards = self.wildcards + usize::from(is_there) - usize::from(was_there);
         }
-        let mut problems = merging.problems;
         problems.sort_by(|a, b| (problem_uid(a), &a.code, &a.message).cmp(&(problem_uid(b), &b.code, &b.message)));
         problems
     }
@@ -151,6 +163,8 @@ impl Hosts {
         assert_eq!(wildcards, self.wildcards, "wildcard hosts are counted");
         let passing = hosts().filter(|(_, host)| passes(host)).count();
         assert_eq!(passing, self.passing, "hosts with a pass-through are counted");
+        let guarded = hosts().filter(|(_, host)| is_guarded(host)).count();
+        assert_eq!(guarded, self.guarded, "hosts that ask for certificates are counted");
     }
 
     fn part(&mut self, name: &str) -> &mut Part {
@@ -161,6 +175,10 @@ impl Hosts {
 
 fn passes(host: &Host) -> bool {
     host.merged.as_ref().is_some_and(|merged| merged.passthrough.is_some())
+}
+
+fn is_guarded(host: &Host) -> bool {
+    host.merged.as_ref().is_some_and(|merged| merged.client.is_some())
 }
 
 fn problem_uid(problem: &Problem) -> Option<&str> {

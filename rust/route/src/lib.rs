@@ -7,6 +7,7 @@
 //! | [`schema`] | the values that Python sends |
 //! | `decode`, `digest` | bytes to values; the digest of the desired state |
 //! | `compiled` | what a request holds on to: route, backend cell, settings |
+//! | `client` | what a host asks of its clients' certificates |
 //! | `compiler` | the desired state by key, and the work a change makes |
 //! | `fragment`, `fragments`, `pattern`, `form` | one Ingress's rules for a host, compiled; path regexes; the match form of rules |
 //! | `streams` | TCP and UDP services on ports of their own |
@@ -21,6 +22,7 @@
 
 mod backends;
 mod buckets;
+mod client;
 mod compiled;
 mod compiler;
 mod decode;
@@ -47,6 +49,7 @@ mod table;
 mod upstreams;
 mod view;
 
+pub use client::ClientPolicy;
 pub use compiled::{BackendCell, Endpoint, Endpoints, Ingress, Route, SettingsCell, Target};
 pub use compiler::{Applied, Compiler};
 pub use decode::SchemaError;

@@ -23,6 +23,8 @@ pub(crate) struct Host {
     certified: ByAge,
     /// With a pass-through.
     passing: ByAge,
+    /// With a policy for clients' certificates.
+    guarded: ByAge,
     /// How many that are not weak ask for regexes, and how many rules they have together.
     regex_hosts: usize,
     rules: usize,
@@ -58,6 +60,9 @@ impl Host {
         if fragment.passthrough.is_some() {
             self.passing.insert(id, fragments);
         }
+        if fragment.client.is_some() {
+            self.guarded.insert(id, fragments);
+        }
         self.regex_hosts += usize::from(fragment.regex_host);
         self.rules += fragment.rules(false).len();
         if self.buckets.is_some() {
@@ -67,13 +72,16 @@ impl Host {
 
     pub(crate) fn remove(&mut self, id: FragmentId, fragments: &Fragments) {
         let fragment = fragments.get(id);
-        for list in [
-            &mut self.all,
-            &mut self.weak,
-            &mut self.defaults,
-            &mut self.certified,
-            &mut self.passing,
-        ] {
+        let Self {
+            all,
+            weak,
+            defaults,
+            certified,
+            passing,
+            guarded,
+            ..
+        } = self;
+        for list in [all, weak, defaults, certified, passing, guarded] {
             list.remove(id, fragments);
         }
         if fragment.weak {
@@ -129,6 +137,7 @@ impl Host {
             .partition(|fragment| name.is_empty() && fragment.rules(false).is_empty());
         let default = contest.default(hosted.into_iter());
         let catch_all = contest.default(bare.into_iter());
+        let client = contest.client(active(&self.guarded).into_iter());
         let rules = alias
             .as_ref()
             .map_or(self.rules, |alias| fragments.get(alias[0]).rules(false).len());
@@ -147,6 +156,7 @@ impl Host {
                 .first()
                 .and_then(|fragment| fragment.certificate.clone()),
             passthrough,
+            client,
             lost: contest.lost.into(),
         }
     }
@@ -214,6 +224,11 @@ impl Host {
             self.passing.0,
             of(&|fragment| fragment.passthrough.is_some()),
             "pass-throughs of {name}"
+        );
+        assert_eq!(
+            self.guarded.0,
+            of(&|fragment| fragment.client.is_some()),
+            "policies of {name} for clients' certificates"
         );
         assert_eq!(
             self.regex_hosts,

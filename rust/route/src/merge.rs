@@ -2,6 +2,7 @@
 //!
 //! Nothing is compiled here; the routes are those of the fragments.
 
+use crate::client::ClientPolicy;
 use crate::compiled::Route;
 use crate::fragment::{Compiled, Rule};
 use crate::host::{Lost, Why};
@@ -123,6 +124,23 @@ impl<'h> Contest<'h> {
             self.problem("ConflictLost", loser, what);
         }
         winner.passthrough.clone()
+    }
+
+    /// The policy for clients' certificates of the oldest that has one. Others are told, unless they ask the same.
+    pub(crate) fn client<'f>(&mut self, fragments: impl Iterator<Item = &'f Compiled>) -> Option<Arc<ClientPolicy>> {
+        let mut asking = fragments.filter_map(|fragment| Some((fragment, fragment.client.as_ref()?)));
+        let (winner, policy) = asking.next()?;
+        if let Some(fault) = policy.fault() {
+            let message = format!("auth-tls-match-cn is no regular expression, so nobody is let in: {fault}");
+            self.problem("InvalidRegex", winner, message);
+        }
+        let host = if self.host.is_empty() { "every host" } else { self.host };
+        for (fragment, _) in asking.filter(|(_, other)| *other != policy) {
+            let to = winner.ingress.title();
+            let message = format!("what {host} asks of clients' certificates is said by {to}, which comes first");
+            self.problem("ConflictLost", fragment, message);
+        }
+        Some(Arc::clone(policy))
     }
 
     fn invalid(&mut self, fragment: &Compiled, rule: &Rule, fault: &str) {

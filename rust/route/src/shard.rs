@@ -3,6 +3,7 @@
 //!
 //! Where a route is found, only its place is computed here; nothing of it is read.
 
+use crate::client::ClientPolicy;
 use crate::compiled::Route;
 use crate::host::{Search, VirtualHost};
 use crate::paths;
@@ -19,7 +20,8 @@ const HAS_DEFAULT: u8 = 2;
 const OWNS: u8 = 4;
 /// The paths are not in the record but in the index of the host.
 const INDEXED: u8 = 8;
-
+/// Something is asked of clients' certificates.
+const GUARDED: u8 = 16;
 /// Connections with TLS to this host are not opened.
 const PASSES: u8 = 32;
 
@@ -154,6 +156,15 @@ impl<'s> Record<'s> {
         self.flags & PASSES != 0
     }
 
+    /// What is asked of clients' certificates.
+    #[inline]
+    pub(crate) fn client(&self) -> Option<&'s Arc<ClientPolicy>> {
+        if self.flags & GUARDED == 0 {
+            return None;
+        }
+        self.host().client.as_ref()
+    }
+
     pub(crate) fn owns(&self) -> bool {
         self.flags & OWNS != 0
     }
@@ -180,7 +191,8 @@ fn write(host: &VirtualHost, number: u32, records: &mut Vec<u8>, routes: &mut Ve
         )
         | flag(host.default.is_some(), HAS_DEFAULT)
         | flag(host.passthrough.is_some(), PASSES)
-        | flag(host.owns, OWNS);
+        | flag(host.owns, OWNS)
+        | flag(host.client.is_some(), GUARDED);
     let name = host.found_as();
     let short = |n: usize| u16::try_from(n).expect("what a record holds of a host is small");
     records.extend_from_slice(&first.to_le_bytes());

@@ -2,6 +2,7 @@
 //!
 //! Immutable; a new one shares with the old all that did not change.
 
+use crate::client::ClientPolicy;
 use crate::compiled::{BackendCell, Ingress, Route, SettingsCell};
 use crate::host::VirtualHost;
 use crate::roll::Sheets;
@@ -32,6 +33,7 @@ pub struct RouteTable {
     pub(crate) anywhere: Option<Arc<VirtualHost>>,
     pub(crate) has_wildcards: bool,
     pub(crate) has_passthrough: bool,
+    pub(crate) asks_clients: bool,
     /// The default backend of the settings.
     pub(crate) fallback: Option<Arc<Route>>,
     pub(crate) backends: Sheets<BackendCell>,
@@ -47,6 +49,9 @@ pub struct Lookup<'t> {
     /// Whether a certificate is configured for the host, or TLS passes through to its backend, as far as the search for the route came: a more precise host
     /// without one is not redirected for the sake of its wildcard.
     pub host_has_certificate: bool,
+    /// What the host of the route asks of clients' certificates; if it asks nothing, what a more precise host asks that
+    /// had no path for the request.
+    pub client: Option<&'t Arc<ClientPolicy>>,
 }
 
 impl RouteTable {
@@ -117,6 +122,31 @@ impl RouteTable {
             .filter_map(|host| Some((&*host.name, host.passthrough.as_ref()?)))
     }
 
+    /// Whether any host asks something of clients' certificates.
+    #[must_use]
+    #[inline]
+    pub fn asks_clients(&self) -> bool {
+        self.asks_clients
+    }
+
+    /// What is asked of the certificates of clients that connect to a name: by the precise host, then by the wildcard;
+    /// by the rules without a host only if there is neither. `None`: nothing.
+    #[must_use]
+    pub fn client_policy(&self, name: &[u8]) -> Option<&Arc<ClientPolicy>> {
+        if !self.asks_clients {
+            return None;
+        }
+        with_name(name, |name| {
+            let (precise, wildcard) = (self.precise(name), self.wildcard(name));
+            if precise.is_none() && wildcard.is_none() {
+                return self.anywhere.as_deref()?.client.as_ref();
+            }
+            precise
+                .and_then(|record| record.client())
+                .or_else(|| wildcard?.client())
+        })
+    }
+
     /// The key of the certificate for names that have none.
     #[must_use]
     pub fn default_certificate(&self) -> Option<Box<str>> {
@@ -153,21 +183,28 @@ impl RouteTable {
 
     fn search(&self, name: &[u8], path: &[u8]) -> Lookup<'_> {
         let mut host_has_certificate = false;
+        let mut passed = None;
         let named = [Self::precise, Self::wildcard];
         for record in named.into_iter().filter_map(|find| find(self, name)) {
             host_has_certificate |= record.has_certificate();
+            let own = record.client();
             let route = record.route(path);
             if route.is_some() || self.ends_at(record.owns()) {
                 return Lookup {
                     route: route.or_else(|| self.last_resort()),
                     host_has_certificate,
+                    client: own.or(passed),
                 };
             }
+            passed = passed.or(own);
         }
-        let anywhere = self.anywhere.as_deref().and_then(|host| host.find(path));
+        let anywhere = self.anywhere.as_deref();
+        let own = anywhere.and_then(|host| host.client.as_ref());
+        let route = anywhere.and_then(|host| host.find(path));
         Lookup {
-            route: anywhere.or_else(|| self.last_resort()),
+            route: route.or_else(|| self.last_resort()),
             host_has_certificate,
+            client: own.or(passed),
         }
     }
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
+from fastingress.model import ClientAuth
 from fastingress.translate.findings import Finding
 
 T = TypeVar("T")
@@ -89,6 +90,9 @@ class Draft:
     policy: dict[str, Any] = field(default_factory=dict)
     upstream: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    client_auth: ClientAuth | None = None
+    failed: set[str] = field(default_factory=set)
+    """The names of annotations whose value is bad."""
 
 
 @dataclass(frozen=True)

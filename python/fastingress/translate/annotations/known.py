@@ -46,10 +46,6 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "auth-signin": (),
     "auth-signin-redirect-param": (),
     "auth-snippet": (),
-    "auth-tls-error-page": (),
-    "auth-tls-pass-certificate-to-upstream": ("false",),
-    "auth-tls-verify-client": ("off",),
-    "auth-tls-verify-depth": (),
     "canary-by-cookie": (),
     "canary-by-header": (),
     "canary-by-header-pattern": (),
@@ -129,8 +125,6 @@ _IGNORED: dict[str, tuple[str, ...]] = {
     "use-port-in-redirects": ("false",),
 }
 _CLOSED: dict[str, tuple[str, ...]] = {
-    "auth-tls-match-cn": (),
-    "auth-tls-secret": (),
     "auth-type": (),
     "auth-url": (),
 }

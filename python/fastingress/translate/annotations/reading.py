@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from fastingress.model import Policy, Upstream
+from fastingress.model import ClientAuth, Policy, Upstream
 from fastingress.translate.annotations.declare import Annotation, Draft, Values
 from fastingress.translate.annotations.known import UNSUPPORTED, Unsupported
 from fastingress.translate.annotations.registry import FAMILIES, FAMILY_OF, NAMES
@@ -31,6 +31,8 @@ class Reading(Struct, frozen=True):
     values: Values
     policy: Policy = Policy()
     upstream: Upstream = Upstream()
+    client_auth: ClientAuth | None = None
+    """Its authority is of any namespace."""
     closed: bool = False
     """Something that keeps people out could not be read: answer 503."""
     left_out: bool = False
@@ -71,12 +73,21 @@ def _read(relevant: tuple[tuple[str, str], ...], prefixes: tuple[str, ...]) -> R
             draft.findings.append(warning("MisplacedAnnotation", f"annotation {item.key} belongs on a {annotation.on}"))
         else:
             closed |= not _take(annotation, item, given, draft)
-    combining = {FAMILY_OF[name].title for name in draft.values.names() if name in FAMILY_OF}
+    met = (*draft.values.names(), *draft.failed)
+    combining = {FAMILY_OF[name].title for name in met if name in FAMILY_OF}
     for family in FAMILIES:
         if family.combine and family.title in combining:
             family.combine(draft)
     findings = _bounded(draft.findings)
-    return Reading(draft.values, Policy(**draft.policy), Upstream(**draft.upstream), closed, left_out, findings)
+    return Reading(
+        draft.values,
+        Policy(**draft.policy),
+        Upstream(**draft.upstream),
+        draft.client_auth,
+        closed,
+        left_out,
+        findings,
+    )
 
 
 def _bounded(findings: list[Finding]) -> tuple[Finding, ...]:
@@ -130,6 +141,7 @@ def _take(annotation: Annotation[Any], item: Given, given: Mapping[str, Given], 
         value = annotation.type.parse(item.value)
     except ValueError as cause:
         draft.findings.append(_invalid(annotation, item, cause))
+        draft.failed.add(annotation.name)
         return not annotation.fails_closed
     draft.values.put(annotation, value)
     if annotation.policy:

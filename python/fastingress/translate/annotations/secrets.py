@@ -23,11 +23,11 @@ SECRET = ValueType("Secret", "default/shop-ca", _secret)
 
 
 def foreign(annotation: Annotation[str], secret: str | None, namespace: str) -> Finding | None:
-    """What is wrong with an Ingress of `namespace` that names this Secret: it may only name its own namespace's."""
+    """What is wrong with an Ingress of `namespace` that names this Secret, where its own alone is allowed."""
     if secret is None or secret.partition("/")[0] == namespace:
         return None
     message = (
-        f"annotation {annotation.name}: Secret {secret} is of another namespace, which an Ingress may not use; "
-        "the routes of this Ingress answer 503 until it is mended"
+        f"annotation {annotation.name}: Secret {secret} is of another namespace, which needs "
+        "--allow-cross-namespace-resources; the routes of this Ingress answer 503 until it is mended"
     )
     return error("ForeignSecret", message)

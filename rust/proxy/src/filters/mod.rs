@@ -4,23 +4,27 @@
 //!
 //! 1. **host redirect**: to the `www.` twin (`from-to-www-redirect`), scheme and target kept
 //! 2. **https redirect**: plain requests, when asked for (`ssl-redirect`, `force-ssl-redirect`)
-//! 3. **app root**: exactly `/` goes to `app-root`
-//! 4. **redirect**: everything goes to a fixed place (`temporal-redirect`, `permanent-redirect`)
-//! 5. **deny**: `denylist-source-range`
-//! 6. **allow**: `allowlist-source-range`
-//! 7. **body limit**: a stated length over `proxy-body-size`
-//! 8. **rewrite**: `rewrite-target`
-//! 9. **forwarded headers**: who asked, how, and for what; what a client may not say about itself is taken out
-//! 10. **vhost**: the Host that the backend sees (`upstream-vhost`)
-//! 11. **header edits**: `request-headers-remove`, `-set`, `-add`
+//! 3. **client certificate**: a missing or bad one is refused (`auth-tls-*`)
+//! 4. **app root**: exactly `/` goes to `app-root`
+//! 5. **redirect**: everything goes to a fixed place (`temporal-redirect`, `permanent-redirect`)
+//! 6. **deny**: `denylist-source-range`
+//! 7. **allow**: `allowlist-source-range`
+//! 8. **body limit**: a stated length over `proxy-body-size`
+//! 9. **rewrite**: `rewrite-target`
+//! 10. **forwarded headers**: who asked, how, and for what; what a client may not say about itself is taken out
+//! 11. **client headers**: how the client's certificate stands, where one is asked for
+//! 12. **vhost**: the Host that the backend sees (`upstream-vhost`)
+//! 13. **header edits**: `request-headers-remove`, `-set`, `-add`
 //!
 //! On the response head: the backend's `Server` is hidden, then `response-headers-remove`, `-set`, `-add`.
 //!
-//! Steps 1 to 4 come before the source ranges, as in ingress-nginx: a redirect tells nothing that is worth keeping from anyone.
+//! The redirects come before the source ranges, as in ingress-nginx: a redirect tells nothing that is worth keeping from anyone.
+//! The one to https comes before certificates are asked for, since on the plain port nobody can show one.
 //! Nothing here does I/O, reads a clock, or allocates for a request that goes on.
 
 mod body_limit;
 mod clean;
+mod client_certificate;
 mod forwarded;
 mod headers;
 mod redirect;
@@ -38,6 +42,7 @@ pub use timeouts::{connect_timeout, read_timeout, send_timeout};
 pub use trust::client_of;
 
 use crate::conn::ConnInfo;
+use crate::tls::client_auth::Admission;
 use fastingress_http1::Head;
 use fastingress_route::Route;
 use fastingress_route::schema::Settings;
@@ -54,6 +59,8 @@ pub struct Exchange<'a> {
     pub settings: &'a Settings,
     /// The host has a certificate of its own.
     pub host_has_certificate: bool,
+    /// How the client stands, where its certificate is asked for.
+    pub admission: Option<&'a Admission>,
     /// The path in match form.
     pub path: &'a [u8],
     /// The length that the request states for its body.
@@ -112,9 +119,10 @@ impl Verdict {
 type Step = fn(&mut Head, &Exchange<'_>, &mut Vec<u8>) -> Verdict;
 
 /// All steps on a request head, in their order.
-pub const REQUEST: [(&str, Step); 11] = [
+pub const REQUEST: [(&str, Step); 13] = [
     ("host redirect", redirect::to_host),
     ("https redirect", redirect::to_https),
+    ("client certificate", client_certificate::require),
     ("app root", redirect::to_app_root),
     ("redirect", redirect::to_fixed_place),
     ("deny", source_range::deny),
@@ -122,6 +130,7 @@ pub const REQUEST: [(&str, Step); 11] = [
     ("body limit", body_limit::stated),
     ("rewrite", rewrite::rewrite),
     ("forwarded headers", forwarded::replace),
+    ("client headers", client_certificate::tell),
     ("vhost", vhost::replace),
     ("header edits", headers::edit_request),
 ];

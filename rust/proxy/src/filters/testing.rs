@@ -81,6 +81,7 @@ impl Scene {
             route: &route,
             settings: &self.settings,
             host_has_certificate: self.host_has_certificate,
+            admission: None,
             path: &normal,
             content_length: match framing {
                 Framing::Length(length) => Some(length),
@@ -103,6 +104,7 @@ impl Scene {
             protocol: "TLSv1.3",
             cipher: "TLS_AES_128_GCM_SHA256",
             resumed: false,
+            client: None,
         };
         ConnInfo {
             peer: self.peer.parse().expect("an address"),

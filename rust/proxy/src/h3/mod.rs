@@ -167,6 +167,8 @@ fn tls_info(quic: &quinn::Connection) -> TlsInfo {
         protocol: "TLSv1.3",
         cipher: "unknown",
         resumed: false,
+        // Nothing can be asked: the name is not known before the configuration is chosen.
+        client: None,
     }
 }
 

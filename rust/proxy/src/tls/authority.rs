@@ -278,3 +278,6 @@ impl Authorities {
         self.by_key.load().get(key).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,15 @@
 //! Names are parsed here and nowhere else. What the library does not do is an error that names the flag, the value and
 //! what is possible: an OpenSSL cipher string that silently lost half of its meaning would be worse.
 
+use super::client_auth::Possession;
 use super::resolver::Resolver;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, cipher_suite as suites, default_provider};
-use rustls::server::ServerSessionMemoryCache;
-use rustls::{ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, version};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WantsServerCert};
+use rustls::{
+    ConfigBuilder, DistinguishedName, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, WantsVerifier,
+    version,
+};
 use std::sync::Arc;
 
 /// Sessions kept for clients that resume without a ticket. One takes about a kilobyte.
@@ -67,39 +72,84 @@ pub enum TlsError {
     Library(String),
 }
 
-/// The configuration that all handshakes share.
-///
-/// `protocols`: `TLSv1.2`, `TLSv1.3`. `ciphers`: IANA or OpenSSL names in order of preference, an item may be a list
-/// joined by colons or commas. A list restricts the protocol versions it names suites of; the others keep all that are
-/// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides. `http2`: offer it.
-///
-/// # Errors
-/// A name that is not known, or no protocol at all.
-pub fn server_config(
-    protocols: &[String],
-    ciphers: &[String],
+/// What configurations of handshakes are made from.
+pub struct Recipe {
+    provider: Arc<CryptoProvider>,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    own_order: bool,
     http2: bool,
     resolver: Arc<Resolver>,
-) -> Result<Arc<ServerConfig>, TlsError> {
-    let versions = parse_protocols(protocols)?;
-    let chosen = parse_ciphers(ciphers)?;
-    let library = |error: rustls::Error| TlsError::Library(error.to_string());
+}
 
-    let mut provider = default_provider();
-    provider.cipher_suites = with_untouched_versions(&chosen);
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&versions)
-        .map_err(library)?
-        .with_no_client_auth()
-        .with_cert_resolver(resolver);
-    config.ignore_client_order = !chosen.is_empty();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    if http2 {
-        config.alpn_protocols.insert(0, b"h2".to_vec());
+impl Recipe {
+    /// `protocols`: `TLSv1.2`, `TLSv1.3`. `ciphers`: IANA or OpenSSL names in order of preference, an item may be a list
+    /// joined by colons or commas. A list restricts the protocol versions it names suites of; the others keep all that are
+    /// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides. `http2`: offer it.
+    ///
+    /// # Errors
+    /// A name that is not known, or no protocol at all.
+    pub fn parse(
+        protocols: &[String],
+        ciphers: &[String],
+        http2: bool,
+        resolver: Arc<Resolver>,
+    ) -> Result<Self, TlsError> {
+        let versions = parse_protocols(protocols)?;
+        let chosen = parse_ciphers(ciphers)?;
+        let mut provider = default_provider();
+        provider.cipher_suites = with_untouched_versions(&chosen);
+        Ok(Self {
+            provider: Arc::new(provider),
+            versions,
+            own_order: !chosen.is_empty(),
+            http2,
+            resolver,
+        })
     }
-    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-    config.ticketer = Ticketer::new().map_err(library)?;
-    Ok(Arc::new(config))
+
+    /// The configuration that all handshakes share which ask for no certificate.
+    ///
+    /// # Errors
+    /// What the library refuses.
+    pub fn ordinary(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = self.finish(self.builder()?.with_no_client_auth());
+        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        config.ticketer = Ticketer::new().map_err(library)?;
+        Ok(Arc::new(config))
+    }
+
+    /// One that asks for a certificate, by authorities of these names. It resumes no session: a resumed one would carry
+    /// the certificate over without anybody looking at it.
+    ///
+    /// # Errors
+    /// What the library refuses.
+    pub fn asking(&self, subjects: Vec<DistinguishedName>) -> Result<Arc<ServerConfig>, TlsError> {
+        let verifier = Arc::new(Possession::new(subjects));
+        let mut config = self.finish(self.builder()?.with_client_cert_verifier(verifier));
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    fn builder(&self) -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, TlsError> {
+        ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&self.versions)
+            .map_err(library)
+    }
+
+    fn finish(&self, builder: ConfigBuilder<ServerConfig, WantsServerCert>) -> ServerConfig {
+        let mut config = builder.with_cert_resolver(self.resolver.clone());
+        config.ignore_client_order = self.own_order;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if self.http2 {
+            config.alpn_protocols.insert(0, b"h2".to_vec());
+        }
+        config
+    }
+}
+
+fn library(error: rustls::Error) -> TlsError {
+    TlsError::Library(error.to_string())
 }
 
 fn items(values: &[String]) -> impl Iterator<Item = &str> {

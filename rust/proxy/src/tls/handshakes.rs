@@ -1,7 +1,8 @@
 //! Tests with whole handshakes: a rustls client and the real server configuration, joined by memory.
 
+use super::config::Recipe as ConfigRecipe;
 use super::testing::{Recipe, for_names, with_key_of};
-use super::{Certificates, Names, Resolver, server_config};
+use super::{Certificates, Names, Resolver};
 use fastingress_route::schema;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -66,12 +67,14 @@ impl Server {
         });
         let certificates = Certificates::new().unwrap();
         let server = Self {
-            config: server_config(
+            config: ConfigRecipe::parse(
                 &strings(protocols),
                 &strings(ciphers),
                 true,
                 Arc::new(Resolver::new(table.clone(), certificates.clone())),
             )
+            .unwrap()
+            .ordinary()
             .unwrap(),
             table,
             certificates,

@@ -2,6 +2,7 @@
 
 use fastingress_route::schema;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::CertificateDer;
 use std::time::{Duration, SystemTime};
 
 /// What to make.
@@ -135,4 +136,65 @@ pub fn pem(label: &str, der: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(format!("-----END {label}-----\n").as_bytes());
     out
+}
+
+/// An authority of clients.
+pub struct Clients {
+    params: CertificateParams,
+    key: KeyPair,
+    /// Its own certificate and those of its issuers, but for the root's.
+    links: Vec<CertificateDer<'static>>,
+    certificate: Vec<u8>,
+}
+
+impl Clients {
+    /// One that issued itself.
+    pub fn new(name: &str) -> Self {
+        let (params, key) = (ca(name), KeyPair::generate().unwrap());
+        let certificate = params.self_signed(&key).unwrap().pem().into_bytes();
+        Self {
+            params,
+            key,
+            links: Vec::new(),
+            certificate,
+        }
+    }
+
+    /// One that this one issued.
+    pub fn sub(&self, name: &str) -> Self {
+        let (params, key) = (ca(name), KeyPair::generate().unwrap());
+        let made = params.signed_by(&key, &self.issuer()).unwrap();
+        Self {
+            params,
+            key,
+            certificate: made.pem().into_bytes(),
+            links: [vec![made.der().clone()], self.links.clone()].concat(),
+        }
+    }
+
+    /// A client's chain, its own certificate first.
+    pub fn issue(&self, name: &str) -> Vec<CertificateDer<'static>> {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let made = params.signed_by(&KeyPair::generate().unwrap(), &self.issuer()).unwrap();
+        [vec![made.der().clone()], self.links.clone()].concat()
+    }
+
+    /// Its certificate.
+    pub fn pem(&self) -> Vec<u8> {
+        self.certificate.clone()
+    }
+
+    fn issuer(&self) -> Issuer<'_, &KeyPair> {
+        Issuer::new(self.params.clone(), &self.key)
+    }
+}
+
+fn ca(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
 }
