@@ -9,13 +9,14 @@ CARGO_FUZZ_VERSION := 0.13.2
 DENY := $(VENV)/tools/bin/cargo-deny
 FUZZER := $(VENV)/tools/bin/cargo-fuzz
 HELM := target/helm/helm
+H2SPEC := target/h2spec/h2spec
 CONTROLPLANE := target/controlplane/controlplane
 CONTROLPLANE_FILES := $(wildcard $(addprefix tests/cluster/controlplane/,build.sh go.mod go.sum *.go */*.go))
 # What some tests need and only Go can build: without it they are skipped, and say so. The control plane runs in a network
 # namespace of its own, which not everyone may make.
 HAS_GO := $(shell command -v go)
 MAY_UNSHARE := $(shell unshare --net true 2>/dev/null && echo yes)
-WITH_GO := $(if $(HAS_GO),$(HELM) $(if $(MAY_UNSHARE),$(CONTROLPLANE)))
+WITH_GO := $(if $(HAS_GO),$(HELM) $(H2SPEC) $(if $(MAY_UNSHARE),$(CONTROLPLANE)))
 FUZZ_SECONDS ?= 60
 PYTHON_CODE := python tests benches examples deploy
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
@@ -27,11 +28,11 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python test-cluster controlplane lint lint-go format audit bench bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: $(VENV)/.built ## set up .venv and build the extension into it
 
@@ -49,6 +50,9 @@ test-python: build $(WITH_GO)
 
 test-cluster: build $(CONTROLPLANE) $(HELM) ## pass the tests against a real control plane alone (ARGS="-k traffic" for some)
 	REQUIRE_CLUSTER_TESTS=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+
+floods: build ## every flood of HTTP/2 frames for 20 seconds, and transfers of a GiB (ARGS="-k bomb" for some)
+	$(BIN)/python -m pytest tests/floods tests/feature/test_long_transfers.py --flood-seconds 20 --transfer-mib 1024 $(ARGS)
 
 controlplane: $(CONTROLPLANE) ## build that control plane (needs Go; ten minutes, once)
 
@@ -110,6 +114,8 @@ docs: build ## write the reference pages anew from the code's declarations
 
 helm: $(HELM) ## build helm for tests and for `make deploy` (needs Go)
 
+h2spec: $(H2SPEC) ## build h2spec, which tests/conformance runs (needs Go)
+
 deploy: $(HELM) ## write deploy/manifests anew from the chart (needs Go)
 	$(PYTHON) deploy/render.py $(HELM)
 
@@ -133,6 +139,9 @@ $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 $(HELM): tests/deploy/helm/build.sh tests/deploy/helm/go.mod
 	@echo "building helm: two minutes, once"
 	tests/deploy/helm/build.sh
+
+$(H2SPEC): tests/conformance/h2spec/build.sh tests/conformance/h2spec/go.mod
+	tests/conformance/h2spec/build.sh
 
 $(CONTROLPLANE): $(CONTROLPLANE_FILES)
 	@echo "building the control plane of the tests: ten minutes, once"

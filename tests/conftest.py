@@ -17,8 +17,41 @@ from tests.support.fixtures import Backends, Serve, Spawn
 from tests.support.gateway import Served, in_process
 from tests.support.manifests import Manifest
 from tests.support.process import Process, command_of
+from tests.support.programs import PROGRAMS
+from tests.support.skipping import Skipping, that_use
 
 Files = dict[str, list[Manifest]]
+
+_skipping = Skipping()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes longer on demand."""
+    parser.addoption("--flood-seconds", type=float, default=2.0, help="how long each flood of HTTP/2 frames lasts")
+    parser.addoption("--transfer-mib", type=int, default=64, help="how many MiB a long transfer has")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that needs a program of other people uses the fixture of its name."""
+    for name, program in PROGRAMS.items():
+        _skipping.without(program.missing, that_use(name, items), f"TESTS WITH {name.upper()}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One loud line for each that is missing."""
+    _skipping.tell(terminalreporter)
+
+
+def _stands_for(name: str) -> None:
+    @pytest.fixture(name=name)
+    def program() -> None:
+        """For tests that run it; `tests.support.programs` does."""
+
+    globals()[name] = program
+
+
+for _name in PROGRAMS:
+    _stands_for(_name)
 
 
 @pytest.fixture
