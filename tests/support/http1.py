@@ -73,6 +73,8 @@ class Reader:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.received = bytearray()
+        self.keeps = True
+        """Without it, what has been read is forgotten: for bodies larger than memory."""
         self._at = 0
         self.ended = False
 
@@ -140,6 +142,9 @@ class Reader:
     def _more(self) -> bool:
         if self.ended:
             return False
+        if not self.keeps:
+            del self.received[: self._at]
+            self._at = 0
         data = self.sock.recv(65536)
         self.received += data
         self.ended = not data

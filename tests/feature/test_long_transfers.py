@@ -1,0 +1,245 @@
+"""Long bodies pass whole both ways, in memory that does not grow with them; a stream that stands still stops none."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.support.backend import Exchange
+from tests.support.certificates import Authority
+from tests.support.fixtures import Backends, Spawn
+from tests.support.frames import INITIAL_WINDOW_SIZE, H2Client, request_fields, window_update
+from tests.support.manifests import Rule, ingress, service
+from tests.support.proc import resident_bytes
+from tests.support.process import Process
+from tests.support.programs import PROGRAMS
+
+MIB = 1 << 20
+HOST = "big.example"
+MOST_GROWTH = 24 * MIB
+"""For what a connection may hold, and for what an allocator keeps: far below what passes."""
+BLOCK = os.urandom(MIB)
+
+WAYS = {
+    "HTTP/1.1": ("http", ["--http1.1"]),
+    "HTTP/1.1 over TLS": ("https", ["--http1.1"]),
+    "HTTP/2": ("http", ["--http2-prior-knowledge"]),
+    "HTTP/2 over TLS": ("https", ["--http2"]),
+}
+
+
+class Mill:
+    """A backend that gives so many blocks, or hashes what it is given, without keeping any of it."""
+
+    def __init__(self, mib: int) -> None:
+        self.mib = mib
+        self.taken = ""
+
+    def __call__(self, exchange: Exchange) -> None:
+        if exchange.request.method == "GET":
+            mib = int(exchange.request.target.strip("/") or self.mib)
+            exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (mib * MIB))
+            for _ in range(mib):
+                exchange.send(BLOCK)
+            return
+        self.taken = _hash_of_body(exchange, self.mib * MIB)
+        exchange.answer(200, self.taken.encode())
+
+
+def _hash_of_body(exchange: Exchange, length: int) -> str:
+    if (exchange.request.header("expect") or "").lower() == "100-continue":
+        exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+    digest = hashlib.sha256()
+    reader = exchange.reader
+    reader.keeps = False
+    if exchange.request.header("transfer-encoding") != "chunked":
+        assert exchange.request.header("content-length") == str(length)
+        _digest(digest.update, reader.exactly, length)
+        return digest.hexdigest()
+    while size := int(reader.line(), 16):
+        _digest(digest.update, reader.exactly, size)
+        assert reader.line() == b""
+    assert reader.line() == b""
+    return digest.hexdigest()
+
+
+def _digest(update: Callable[[bytes], object], read: Callable[[int], bytes], left: int) -> None:
+    while left:
+        part = read(min(left, 1 << 16))
+        assert part, "cut short"
+        update(part)
+        left -= len(part)
+
+
+@pytest.fixture
+def mib(request: pytest.FixtureRequest) -> int:
+    size: int = request.config.getoption("--transfer-mib")
+    return size
+
+
+@pytest.fixture
+def mill(mib: int) -> Mill:
+    return Mill(mib)
+
+
+@pytest.fixture
+def gateway(spawn: Spawn, backends: Backends, mill: Mill, authority: Authority) -> Process:
+    web = backends("web", mill)
+    options = {"ssl-redirect": "false", "proxy-body-size": "0"}
+    return spawn(
+        authority.issue(HOST).secret("pair"),
+        service("web", web),
+        ingress("web", Rule("web", host=HOST), tls={"pair": [HOST]}, annotations=options),
+        h2c=True,
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_long_download_is_whole(curl: None, gateway: Process, mib: int, way: str) -> None:
+    with _grows_little(gateway.pid), _curl(gateway, way) as client:
+        assert client.stdout is not None
+        digest = hashlib.sha256()
+        _digest(digest.update, client.stdout.read, mib * MIB)
+        assert client.stdout.read() == b""
+    assert digest.hexdigest() == _expected(mib)
+
+
+@pytest.mark.parametrize(
+    ("way", "stated"),
+    [*((way, False) for way in WAYS), *((way, True) for way in WAYS if way.startswith("HTTP/1"))],
+)
+def test_a_long_upload_is_whole(curl: None, gateway: Process, mill: Mill, mib: int, way: str, stated: bool) -> None:
+    length = f"Content-Length: {mib * MIB}" if stated else "Content-Length:"
+    words = ["--upload-file", "-", "--header", length]
+    if stated and way.startswith("HTTP/1"):
+        words += ["--header", "Transfer-Encoding:"]
+    with _grows_little(gateway.pid), _curl(gateway, way, *words) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        for _ in range(mib):
+            client.stdin.write(BLOCK)
+        client.stdin.close()
+        said = client.stdout.read().decode()
+    assert (said, mill.taken) == (_expected(mib), _expected(mib))
+
+
+@pytest.mark.parametrize("over_tls", [False, True], ids=["h2c", "tls"])
+def test_a_stream_that_stands_still_stops_no_other(gateway: Process, authority: Authority, over_tls: bool) -> None:
+    size = 64 * 1024
+    with _grows_little(gateway.pid), _client(gateway, authority, over_tls, size) as client:
+        fields = request_fields(b"/8", authority=HOST.encode())
+        still, *moving = [client.start(fields) for _ in range(11)]
+        _take_all(client, set(moving), 8 * MIB)
+        stood = client.answers[still]
+        assert len(stood.body) == size, "it gets its window full, and no more"
+        assert not stood.over
+        for stream in moving:
+            assert client.answers[stream].status == 200
+        client.send(window_update(still, 8 * MIB))
+        answer = client.answer(still)
+    assert len(answer.body) == 8 * MIB
+
+
+def test_an_upload_that_nobody_takes_stops_no_download(spawn: Spawn, backends: Backends, authority: Authority) -> None:
+    reads = threading.Event()
+
+    def stubborn(exchange: Exchange) -> None:
+        """Reads no byte of an upload before it is told to."""
+        if exchange.request.method == "POST":
+            assert reads.wait(60)
+            exchange.answer(200, str(len(exchange.read_body())).encode())
+        else:
+            exchange.answer(200, BLOCK)
+
+    web = backends("web", stubborn)
+    plain = {"ssl-redirect": "false", "proxy-body-size": "0"}
+    gateway = spawn(service("web", web), ingress("web", Rule("web"), annotations=plain), h2c=True)
+    with H2Client(gateway.http) as client:
+        client.until_settled()
+        upload = client.start(request_fields(method=b"POST"), end=False)
+        client.send_body(upload, [bytes(client.peer_settings.get(INITIAL_WINDOW_SIZE, 65535))], end=False)
+        for _ in range(10):
+            answer = client.answer(client.start(request_fields()))
+            assert (answer.status, len(answer.body)) == (200, MIB)
+        reads.set()
+        client.send_body(upload, [BLOCK] * 8)
+        assert int(client.answer(upload).body) == 8 * MIB + client.peer_settings.get(INITIAL_WINDOW_SIZE, 65535)
+
+
+def _client(gateway: Process, authority: Authority, over_tls: bool, window: int) -> H2Client:
+    first = [(INITIAL_WINDOW_SIZE, window)]
+    if not over_tls:
+        return H2Client(gateway.http, first=first, timeout=60)
+    trust = ssl.create_default_context(cadata=authority.pem.decode())
+    trust.set_alpn_protocols(["h2"])
+    return H2Client(gateway.https, tls=trust, server_name=HOST, first=first, timeout=60)
+
+
+def _take_all(client: H2Client, streams: set[int], size: int) -> None:
+    """Opens the windows of these streams as their bytes come, until each has had its size and its end."""
+    opened = dict.fromkeys(streams, 0)
+    while not all(client.answers.get(stream) and client.answers[stream].over for stream in streams):
+        assert client.read(), client.goaway
+        for stream in streams:
+            answer = client.answers.get(stream)
+            fresh = len(answer.body) - opened[stream] if answer else 0
+            if fresh >= 1 << 15 and answer and not answer.over:
+                client.send(window_update(stream, fresh))
+                opened[stream] += fresh
+    for stream in streams:
+        answer = client.answers[stream]
+        assert answer.ended, answer.reset
+        assert len(answer.body) == size
+
+
+@contextmanager
+def _curl(gateway: Process, way: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Running, with its pipes; it has to end well."""
+    scheme, version = WAYS[way]
+    port = (gateway.https if scheme == "https" else gateway.http)[1]
+    common = ["--silent", "--show-error", "--fail", "--noproxy", "*", "--insecure"]
+    command = [str(PROGRAMS["curl"].found), *common, "--resolve", f"{HOST}:{port}:127.0.0.1", *version, *words]
+    command.append(f"{scheme}://{HOST}:{port}/")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stderr is not None
+        try:
+            yield child
+            assert child.wait(60) == 0, child.stderr.read()
+        finally:
+            child.kill()
+
+
+@contextmanager
+def _grows_little(pid: int, most: int = MOST_GROWTH) -> Iterator[None]:
+    """The resident memory at its highest stays near where it was."""
+    first = resident_bytes(pid)
+    peak = [first]
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            peak[0] = max(peak[0], resident_bytes(pid))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join(10)
+    assert peak[0] - first < most, f"grew by {(peak[0] - first) / MIB:.0f} MiB"
+
+
+def _expected(mib: int) -> str:
+    digest = hashlib.sha256()
+    for _ in range(mib):
+        digest.update(BLOCK)
+    return digest.hexdigest()
