@@ -8,11 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+/// A timer of the runtime. It may be used again for another deadline while it is still set.
+pub type Timer = Pin<Box<Sleep>>;
+
 /// A point in time that can be moved cheaply.
 #[derive(Debug)]
 pub struct Deadline {
     at: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<Timer>,
 }
 
 impl Deadline {
@@ -22,6 +25,19 @@ impl Deadline {
             at: Instant::now() + wait,
             timer: None,
         }
+    }
+
+    /// The same with a timer that served before, wherever that stands.
+    pub fn with(timer: Option<Timer>, wait: Duration) -> Self {
+        Self {
+            at: Instant::now() + wait,
+            timer,
+        }
+    }
+
+    /// Lets go of the timer, if one was made.
+    pub fn take_timer(&mut self) -> Option<Timer> {
+        self.timer.take()
     }
 
     /// Moves it.

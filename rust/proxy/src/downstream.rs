@@ -102,7 +102,7 @@ impl Client {
             stream,
             inbuf: Vec::new(),
             info,
-            deadline: Deadline::after(wait),
+            deadline: Deadline::with(worker.take_timer(), wait),
             held: Lease::new(&worker.shared.budget),
             worker,
             slot: None,
@@ -288,6 +288,9 @@ impl Drop for Client {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
             self.worker.unregister(slot);
+        }
+        if let Some(timer) = self.deadline.take_timer() {
+            self.worker.give_timer(timer);
         }
     }
 }

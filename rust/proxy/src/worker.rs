@@ -4,6 +4,7 @@
 //! request is served. The route table is read through a cache that costs a comparison.
 
 use crate::buffers::{Budget, Buffers};
+use crate::deadline::Timer;
 use crate::observe::{LogHandle, WorkerMetrics};
 use crate::options::Options;
 use crate::tls::Authorities;
@@ -24,6 +25,9 @@ use tokio::time::Instant;
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
 /// Request heads kept warm per worker.
 const POOLED_HEADS: usize = 64;
+
+/// Timers kept per worker, so that a stream sets none up.
+const POOLED_TIMERS: usize = 256;
 
 /// Where the process is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +115,7 @@ pub struct Worker {
     table: RefCell<Cache<Arc<ArcSwap<RouteTable>>, Arc<RouteTable>>>,
     #[expect(clippy::vec_box, reason = "the boxes go in and out whole; a head is not moved")]
     heads: RefCell<Vec<Box<Head>>>,
+    timers: RefCell<Vec<Timer>>,
     idle: RefCell<slab::Slab<Option<Waker>>>,
     drain_idle_until: Cell<Option<Instant>>,
     date: RefCell<crate::date::Date>,
@@ -126,6 +131,7 @@ impl Worker {
             log,
             table: RefCell::new(Cache::new(shared.table.clone())),
             heads: RefCell::default(),
+            timers: RefCell::default(),
             idle: RefCell::default(),
             drain_idle_until: Cell::new(None),
             date: RefCell::default(),
@@ -154,6 +160,19 @@ impl Worker {
         let mut heads = self.heads.borrow_mut();
         if heads.len() < POOLED_HEADS {
             heads.push(head);
+        }
+    }
+
+    /// A timer that another request is done with.
+    pub fn take_timer(&self) -> Option<Timer> {
+        self.timers.borrow_mut().pop()
+    }
+
+    /// Takes a timer back.
+    pub fn give_timer(&self, timer: Timer) {
+        let mut timers = self.timers.borrow_mut();
+        if timers.len() < POOLED_TIMERS {
+            timers.push(timer);
         }
     }
 

@@ -5,7 +5,8 @@
 
 use super::floods::{Flood, Floods};
 use super::frames::{Frame, Frames, kind};
-use crate::buffers::{Budget, Lease};
+use super::wire::Wire;
+use crate::buffers::{Budget, Buffers, Lease};
 use crate::linger;
 use crate::transport::Transport;
 use crate::worker::Worker;
@@ -14,7 +15,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -30,6 +31,7 @@ const FAIR_SHARE: usize = 64 * 1024;
 
 /// What a connection and its streams share.
 pub struct Shared {
+    wire: RefCell<Wire>,
     /// Bounds on what the client sends.
     pub floods: Floods,
     /// Streams under way.
@@ -52,8 +54,9 @@ pub struct Shared {
 
 impl Shared {
     /// Of a connection that has just begun.
-    pub fn new(budget: &Arc<Budget>) -> Rc<Self> {
+    pub fn new(io: Transport, budget: &Arc<Budget>) -> Rc<Self> {
         Rc::new(Self {
+            wire: RefCell::new(Wire::new(io)),
             floods: Floods::default(),
             streams: Cell::new(0),
             heads_sent: Cell::new(0),
@@ -66,6 +69,13 @@ impl Shared {
             throttled: Cell::new(false),
             task: RefCell::new(None),
         })
+    }
+
+    /// Sends what waits to be sent. Ready when all of it has gone.
+    pub fn poll_send(&self, cx: &mut Context<'_>, buffers: &Buffers) -> Poll<io::Result<()>> {
+        let sent = self.wire.borrow_mut().poll_send(cx, buffers);
+        self.hold();
+        sent
     }
 
     /// A stream takes so many bytes that had come.
@@ -114,7 +124,10 @@ impl Shared {
     }
 
     fn hold(&self) {
-        self.held.borrow_mut().set(self.received.get() + self.queued.get());
+        let waiting = self.wire.try_borrow().map_or(0, |wire| wire.waiting());
+        self.held
+            .borrow_mut()
+            .set(self.received.get() + self.queued.get() + waiting);
     }
 
     fn came(&self, frame: Frame) {
@@ -157,33 +170,26 @@ impl Shared {
     }
 }
 
-/// The socket as the `h2` crate sees it.
+/// The socket as the `h2` crate sees it. The socket itself is in [`Shared`], where the connection's task gets at it.
 pub struct Guard {
-    /// Always there, but at the very end.
-    io: Option<Transport>,
-    worker: Rc<Worker>,
     /// Read before it was known that this is HTTP/2.
     prefix: Vec<u8>,
     shared: Rc<Shared>,
+    worker: Rc<Worker>,
     incoming: Frames,
     outgoing: Frames,
 }
 
 impl Guard {
-    /// `prefix` was read from `io` already.
-    pub fn new(io: Transport, prefix: Vec<u8>, shared: Rc<Shared>, worker: Rc<Worker>) -> Self {
+    /// `prefix` was read from the socket already.
+    pub fn new(prefix: Vec<u8>, shared: Rc<Shared>, worker: Rc<Worker>) -> Self {
         Self {
-            io: Some(io),
-            worker,
             prefix,
             shared,
+            worker,
             incoming: Frames::after(PREFACE.len()),
             outgoing: Frames::after(0),
         }
-    }
-
-    fn io(&mut self) -> Pin<&mut Transport> {
-        Pin::new(self.io.as_mut().expect("it is taken when the guard is dropped"))
     }
 
     fn sent(&mut self, bytes: &[u8]) {
@@ -204,10 +210,11 @@ impl Guard {
 impl Drop for Guard {
     /// A socket that is closed while bytes wait in it resets, and takes our last word with it.
     fn drop(&mut self) {
+        let io = self.shared.wire.borrow_mut().close(&self.worker.buffers);
         if self.shared.floods.caught().is_none() {
             return;
         }
-        if let Some(mut io) = self.io.take() {
+        if let Some(mut io) = io {
             let worker = self.worker.clone();
             tokio::task::spawn_local(async move { linger::close_within(LAST_WORD, &mut io, &worker.buffers).await });
         }
@@ -226,7 +233,7 @@ impl AsyncRead for Guard {
         }
         let before = buf.filled().len();
         if this.prefix.is_empty() {
-            std::task::ready!(this.io().poll_read(cx, buf))?;
+            ready!(this.shared.wire.borrow_mut().poll_read(cx, buf))?;
         } else {
             let n = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..n]);
@@ -244,10 +251,8 @@ impl AsyncRead for Guard {
 }
 
 impl AsyncWrite for Guard {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let n = std::task::ready!(self.io().poll_write(cx, buf))?;
-        self.sent(&buf[..n]);
-        Poll::Ready(Ok(n))
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -255,11 +260,12 @@ impl AsyncWrite for Guard {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let n = std::task::ready!(self.io().poll_write_vectored(cx, bufs))?;
+        let this = &mut *self;
+        let n = ready!(this.shared.wire.borrow_mut().poll_take(cx, bufs, &this.worker.buffers))?;
         let mut left = n;
         for buf in bufs {
             let part = left.min(buf.len());
-            self.sent(&buf[..part]);
+            this.sent(&buf[..part]);
             left -= part;
         }
         Poll::Ready(Ok(n))
@@ -269,11 +275,13 @@ impl AsyncWrite for Guard {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(())) // the connection's task sends once, when it has nothing more to say
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.shared.wire.borrow_mut();
+        ready!(wire.poll_send(cx, &self.worker.buffers))?;
+        wire.poll_shutdown(cx)
     }
 }

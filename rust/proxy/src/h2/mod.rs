@@ -5,6 +5,7 @@
 //! | [`guard`] | between the `h2` crate and the socket: frames counted, bytes accounted for |
 //! | [`floods`] | how much of what a client may send |
 //! | [`frames`] | the headers of frames as bytes go by |
+//! | [`wire`] | the socket, and what waits to be written to it |
 //! | [`stream`] | one stream as the spine sees it |
 //! | [`head`] | heads between the `http` crate and ours |
 //!
@@ -16,6 +17,7 @@ mod frames;
 mod guard;
 pub mod head;
 mod stream;
+mod wire;
 
 pub use guard::PREFACE;
 
@@ -60,9 +62,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends. `prefix` was read from it already.
 pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: Rc<Worker>) {
-    let shared = Shared::new(&worker.shared.budget);
+    let shared = Shared::new(io, &worker.shared.budget);
     let options = &worker.shared.options;
-    let guard = Guard::new(io, prefix, shared.clone(), worker.clone());
+    let guard = Guard::new(prefix, shared.clone(), worker.clone());
     let wait = Duration::from_millis(options.head_timeout_ms.into());
     let Ok(Ok(mut connection)) = timeout(wait, builder(options.head_limit).handshake::<_, Bytes>(guard)).await else {
         return;
@@ -149,6 +151,9 @@ impl Session {
         }
         if let Some(flood) = self.shared.floods.caught() {
             return Poll::Ready(End::Flood(flood));
+        }
+        if let Poll::Ready(Err(_)) = self.shared.poll_send(cx, &self.worker.buffers) {
+            return Poll::Ready(End::Closed);
         }
         if self.shared.is_throttled() {
             self.throttle.restart(THROTTLE);
