@@ -146,14 +146,15 @@ where
 {
     let carriers = &peer.carriers;
     let deadline = Instant::now() + timeout;
-    let attempts = carriers.attempts.get();
+    // An attempt that is under way counts, one that is over does not.
+    let first = carriers.attempts.get() + u64::from(!carriers.opening.get());
     loop {
         if let Some(stream) = checkout(peer, manner, config) {
             // Whoever waits behind may find room as well.
             carriers.news.notify_one();
             return Ok(stream);
         }
-        if let Some(failure) = carriers.failure_since(attempts) {
+        if let Some(failure) = carriers.failure_since(first) {
             carriers.news.notify_one();
             return Err(failure);
         }
@@ -186,10 +187,10 @@ fn gone() -> Failure {
 }
 
 impl Carriers {
-    /// How an attempt failed that began after so many, if the last one did.
-    fn failure_since(&self, attempts: u64) -> Option<Failure> {
+    /// How the last attempt failed, if it did and was this one or a later one.
+    fn failure_since(&self, first: u64) -> Option<Failure> {
         match &*self.failed.borrow() {
-            Some((attempt, failure)) if *attempt > attempts => Some(failure.of_the_same_connect()),
+            Some((attempt, failure)) if *attempt >= first => Some(failure.of_the_same_connect()),
             _ => None,
         }
     }
@@ -289,3 +290,6 @@ async fn drive(mut connection: Connection<Stream, Bytes>, doubt: Rc<Notify>) {
         lived = Instant::now();
     }
 }
+
+#[cfg(test)]
+mod tests;
