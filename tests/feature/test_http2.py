@@ -317,3 +317,32 @@ def test_pings_are_answered_and_a_flood_of_them_ends_the_connection(shop: Open) 
         assert client.wait_for_goaway() == ENHANCE_YOUR_CALM
     eventually(lambda: here.gateway.metrics().sum("fastingress_http2_floods_total", kind="ping") == 1)
     assert here.gateway.get().text == "shop"
+
+
+def test_an_answer_before_the_end_of_the_request_is_not_lost_to_a_reset(shop: Open) -> None:
+    with shop().connect() as client:
+        stream = client.request(method="POST", headers=[("content-length", "3")], end=False)
+        client.send(stream, b"abc")
+        # The length is reached, the end has not been said: some clients say it in a frame of its own.
+        answer = client.answer(stream)
+        assert (answer.text, answer.reset) == ("shop", None)
+        client.h2.end_stream(stream)
+        client.flush()
+        assert client.ask().text == "shop"
+        assert answer.reset is None
+
+
+def test_early_answers_do_not_end_the_connection(shop: Open) -> None:
+    def refuse(exchange: Exchange) -> None:
+        exchange.answer(401, b"no", [("Connection", "close")])
+        exchange.close()
+
+    here = shop(refuse)
+    with here.connect() as client:
+        for _ in range(60):
+            stream = client.request(method="POST", end=False)
+            assert client.answer(stream).status == 401
+            client.h2.reset_stream(stream, NO_ERROR)
+            client.flush()
+        assert client.ask().status == 401
+        assert client.goaway is None

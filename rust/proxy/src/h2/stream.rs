@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// The most that is given to the connection at once.
 const PIECE: usize = 64 * 1024;
@@ -28,9 +28,14 @@ const PIECE: usize = 64 * 1024;
 /// hold a stream, and a connection to a backend, for next to nothing.
 const LEAST: u64 = 4 * 1024;
 
+/// How long a request goes on behind its answer, and in how many bytes.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
 /// A request and its answer.
 pub struct Stream {
-    body: RecvStream,
+    /// Always there, but at the very end.
+    body: Option<RecvStream>,
     unread: Bytes,
     /// Bytes that were handed out and whose window has not been given back.
     owed: usize,
@@ -60,7 +65,7 @@ impl Stream {
     pub fn new(body: RecvStream, answer: SendResponse<Bytes>, shared: &Rc<Shared>, patience: Duration) -> Self {
         shared.streams.set(shared.streams.get() + 1);
         Self {
-            body,
+            body: Some(body),
             unread: Bytes::new(),
             owed: 0,
             trailers: None,
@@ -73,10 +78,13 @@ impl Stream {
     /// Waits for bytes. False when there are no more.
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while self.unread.is_empty() {
-            match ready!(self.body.poll_data(cx)) {
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(Ok(false));
+            };
+            match ready!(body.poll_data(cx)) {
                 Some(bytes) => self.unread = bytes.map_err(to_io)?,
                 None => {
-                    if let Some(trailers) = ready!(self.body.poll_trailers(cx)).map_err(to_io)? {
+                    if let Some(trailers) = ready!(body.poll_trailers(cx)).map_err(to_io)? {
                         let trailers = head::read_trailers(&trailers);
                         self.trailers =
                             Some(trailers.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?);
@@ -92,8 +100,26 @@ impl Stream {
         let owed = std::mem::take(&mut self.owed);
         if owed > 0 {
             // A stream that has been reset has no window.
-            let _gone = self.body.flow_control().release_capacity(owed);
+            let _gone = self
+                .body
+                .as_mut()
+                .map(|body| body.flow_control().release_capacity(owed));
             self.shared.taken(owed);
+        }
+    }
+
+    /// A client may still be sending when its answer is whole, if only the end of the request. Reset at once, some of
+    /// them lose the answer; so what comes is dropped for a while first.
+    fn linger(&mut self) {
+        if let Answer::Whole = self.answer
+            && let Some(mut body) = self.body.take_if(|body| !body.is_end_stream())
+        {
+            let shared = self.shared.clone();
+            tokio::task::spawn_local(async move {
+                if timeout(LINGER, discard(&mut body, &shared)).await != Ok(true) {
+                    shared.floods.forgive(Flood::ProvokedReset); // ours, not the client's
+                }
+            });
         }
     }
 
@@ -106,16 +132,20 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.give_back();
         self.shared.taken(self.unread.len());
-        let gave_up = match &mut self.answer {
-            Answer::Body {
-                send, scant: Some(_), ..
-            } => is_wanted(send),
-            _ => false,
-        };
-        if gave_up {
-            self.shared.floods.note(Flood::SlowWindow);
-        } else if matches!(self.answer, Answer::Whole) {
-            self.shared.floods.forgive(Flood::SlowWindow);
+        self.linger();
+        let floods = &self.shared.floods;
+        match &mut self.answer {
+            Answer::Whole => floods.forgive(Flood::SlowWindow),
+            Answer::Body { send, scant, .. } => {
+                // The reset that follows is ours, or its backend's doing, if the client has not gone.
+                if is_wanted(send) {
+                    floods.forgive(Flood::ProvokedReset);
+                    if scant.is_some() {
+                        floods.note(Flood::SlowWindow);
+                    }
+                }
+            }
+            Answer::Unsent(_) => floods.forgive(Flood::ProvokedReset),
         }
         self.shared.streams.set(self.shared.streams.get().saturating_sub(1));
         self.shared.wake();
@@ -242,6 +272,20 @@ impl ClientStream for Stream {
             Answer::Whole => Poll::Pending,
         }
     }
+}
+
+/// True when the end came.
+async fn discard(body: &mut RecvStream, shared: &Shared) -> bool {
+    let mut left = LINGER_BYTES;
+    while let Some(Ok(bytes)) = body.data().await {
+        let _gone = body.flow_control().release_capacity(bytes.len());
+        shared.taken(bytes.len());
+        left = left.saturating_sub(bytes.len());
+        if left == 0 {
+            return false;
+        }
+    }
+    true
 }
 
 /// False when the client has reset the stream, or is gone.
