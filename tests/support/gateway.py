@@ -100,6 +100,11 @@ class Answering:
         found: list[dict[str, Any]] = json.loads(self.ask("/routes").body)
         return found
 
+    def streams(self) -> dict[str, list[dict[str, Any]]]:
+        """TCP and UDP services, and hosts whose TLS passes through."""
+        found: dict[str, list[dict[str, Any]]] = json.loads(self.ask("/streams").body)
+        return found
+
     def problems(self) -> list[dict[str, Any]]:
         """All that is wrong now."""
         found: list[dict[str, Any]] = json.loads(self.ask("/problems").body)

@@ -12,7 +12,7 @@ from fastingress.config import Config
 from fastingress.errors import ConfigError
 from fastingress.model import Settings
 from fastingress.sources.cluster.options import ClusterOptions
-from fastingress.translate import Options
+from fastingress.translate import Options, StreamOptions
 
 
 def translate_options(config: Config) -> Options:
@@ -35,6 +35,7 @@ def translate_options(config: Config) -> Options:
             trusted_proxies=config.trusted_proxies,
             ssl_passthrough=config.enable_ssl_passthrough,
             allow_cross_namespace_resources=config.allow_cross_namespace_resources,
+            streams=_streams(config),
             allow_local_endpoints=local,
             settings=Settings(
                 body_limit=config.body_limit,
@@ -45,6 +46,24 @@ def translate_options(config: Config) -> Options:
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _streams(config: Config) -> StreamOptions:
+    ports = {
+        ("tcp", config.http_port): "--http-port",
+        ("tcp", config.https_port): "--https-port",
+        ("tcp", config.admin_port): "--admin-port",
+    }
+    return StreamOptions(
+        tcp=config.tcp,
+        udp=config.udp,
+        tcp_config_map=config.tcp_services_configmap or "",
+        udp_config_map=config.udp_services_configmap or "",
+        tcp_idle_ms=_milliseconds(config.stream_timeout),
+        udp_idle_ms=_milliseconds(config.udp_timeout),
+        reserved={(layer, port): flag for (layer, port), flag in ports.items() if port},
+        takes_proxy=bool(config.proxy_protocol_from),
+    )
 
 
 def cluster_options(
@@ -65,6 +84,7 @@ def cluster_options(
             own_node=environment.get("NODE_NAME", ""),
             own_pod=environment.get("POD_NAME", ""),
             publish_service=config.publish_service or "",
+            config_maps=tuple(filter(None, (config.tcp_services_configmap, config.udp_services_configmap))),
             nodes=config.publish_node_addresses != "off",
             zone=config.topology_aware_routing,
             update_status=writes_status(config),

@@ -35,6 +35,7 @@ _SHOW_PROBLEMS_AFTER = 0.05
 _SHOW_METRICS_EVERY = 1.0
 _TELL_WAITING_EVERY = 0.5
 _VERIFY_AFTER = 0.2
+_RETRY_PORTS_EVERY = 1.0
 _PATIENCE = 2.0
 """Seconds that a Secret has to come from the API server before it is said to be missing."""
 
@@ -71,7 +72,7 @@ class Service:
         """Read the source, publish the first table, serve. Raises `ConfigError`, `StartError`."""
         self._first = asyncio.get_running_loop().create_future()
         follow = await self._reader()
-        work = (self.publisher.run(), follow, self._verify(), self._show_metrics())
+        work = (self.publisher.run(), follow, self._verify(), self._show_metrics(), self._retry_ports())
         self._tasks = [asyncio.create_task(one) for one in work]
         await _first_of(self._first, self._tasks)
         await _first_of(asyncio.ensure_future(self.publisher.settle()), self._tasks)
@@ -186,6 +187,14 @@ class Service:
             # What was reported of a certificate meanwhile is of a newer one, whose turn comes next.
             current = [(scope, problems) for scope, problems in found if scope not in self._reported]
             self.book.update(self._refusals.by_scope(current))
+
+    async def _retry_ports(self) -> None:
+        """A port that somebody else has may become free."""
+        while True:
+            await asyncio.sleep(_RETRY_PORTS_EVERY)
+            found = decode_scopes(await asyncio.to_thread(self.core.retry_streams))
+            if found:
+                self.book.update(self._refusals.by_scope(found))
 
     def _note(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -23,6 +23,7 @@ from fastingress.config.kinds import (
     SERVICE,
     SERVICE_PORT,
     SIZE,
+    STREAMS,
     SUBDOMAIN,
     TEXT,
     UNLESS_SAID,
@@ -219,6 +220,25 @@ class Config:
         "ask for them. Connections from elsewhere are closed. 0.0.0.0/0,::/0 believes everyone. May be given several "
         "times.",
     )
+    tcp: tuple[str, ...] = declare(
+        STREAMS,
+        (),
+        _LISTEN,
+        "A port for TCP, and the Service that its connections go to: 9000=default/db:5432. With :PROXY behind it "
+        "clients have to send a PROXY header, with another :PROXY (or :PROXYV2) endpoints are sent one; ::PROXY for "
+        "the second alone. May be given several times.",
+    )
+    udp: tuple[str, ...] = declare(
+        STREAMS, (), _LISTEN, "The same for UDP: 53=default/dns:53. May be given several times."
+    )
+    tcp_services_configmap: str | None = declare(
+        SERVICE,
+        None,
+        _LISTEN,
+        "The ConfigMap of TCP services, in the format of ingress-nginx: the port as the key, "
+        "namespace/service:port[:PROXY][:PROXY] as the value. Followed live.",
+    )
+    udp_services_configmap: str | None = declare(SERVICE, None, _LISTEN, "The same for UDP services.")
     workers: int = declare(
         number(least=0, most=1024, zero="one per core this process may use"),
         0,
@@ -276,6 +296,13 @@ class Config:
         600.0,
         _LIMITS,
         "For TCP services and TLS that passes through: without a byte either way, until the connection ends.",
+    )
+    udp_timeout: float = declare(
+        POSITIVE_DURATION,
+        60.0,
+        _LIMITS,
+        "For UDP services: without a datagram either way, until the session of a client ends. One that was never "
+        "answered ends after 10 s.",
     )
     body_limit: int = declare(
         SIZE, 1 << 20, _LIMITS, "Largest request body, unless an Ingress says otherwise; 0 for no limit."

@@ -250,6 +250,13 @@ SECRET: Kind[str | None] = Kind(
 SERVICE: Kind[str | None] = Kind(
     metavar="NAMESPACE/NAME", parse=_named(rf"{_NAME}/{_NAME}", "namespace/name"), show=_show_optional
 )
+STREAMS = many(
+    Kind(
+        metavar="PORT=NAMESPACE/NAME:PORT",
+        parse=_matching(r"[0-9]{1,5}=[^=,\s]+", "a port and a service such as 9000=default/db:5432"),
+    ),
+    empty="none",
+)
 FILE: Kind[str | None] = Kind(metavar="FILE", parse=_optional(_path), show=_show_optional)
 OPTIONAL_TEXT: Kind[str | None] = Kind(metavar="TEXT", parse=_optional(_text), show=_show_optional)
 NAMESPACE = Kind(metavar="NAMESPACE", parse=_matching(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "the name of a namespace"))

@@ -55,6 +55,8 @@ class Refusals:
             yield self._problem(refused, "Ingress", ref.namespace, ref.name, refused.message)
         elif kind in ("certificate", "certificate-name", "authority"):
             yield from self._of_secret(refused, kind, key)
+        elif kind == "stream" and refused.code == "PortUnavailable":  # it says itself who asks for the port
+            yield Problem(code=refused.code, severity=_severity(refused.code), object=None, message=refused.message)
         else:
             message = f"{kind} {key}: {refused.message}"
             yield Problem(code=refused.code, severity=_severity(refused.code), object=None, message=message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fastingress.translate.delta import Counts, Delta
 from fastingress.translate.engine import Translator
-from fastingress.translate.options import Options
+from fastingress.translate.options import Options, StreamOptions
 from fastingress.translate.units import UNITS_OF_SECRETS
 
-__all__ = ["UNITS_OF_SECRETS", "Counts", "Delta", "Options", "Translator"]
+__all__ = ["UNITS_OF_SECRETS", "Counts", "Delta", "Options", "StreamOptions", "Translator"]

@@ -24,19 +24,22 @@ from fastingress.translate.options import Options
 
 _UNKNOWN = EndpointSet()
 _AT_CLUSTER_IP = "@cluster-ip"
+_UDP = "@udp"
 
 
-def endpoints_key(namespace: str, service: str, port: str, *, cluster_ip: bool = False) -> str:
+def endpoints_key(namespace: str, service: str, port: str, *, cluster_ip: bool = False, udp: bool = False) -> str:
     """`namespace/service:port`, port as the Ingress wrote it; empty for the first port of the Service.
 
-    With `cluster_ip` of the ClusterIP in place of the endpoints behind it: `namespace/service:port@cluster-ip`.
+    With `cluster_ip` of the ClusterIP in place of the endpoints behind it: `namespace/service:port@cluster-ip`. With
+    `udp` of a port of that protocol: `namespace/service:port@udp`.
     """
-    return f"{namespace}/{service}:{port}{_AT_CLUSTER_IP if cluster_ip else ''}"
+    return f"{namespace}/{service}:{port}{_AT_CLUSTER_IP if cluster_ip else ''}{_UDP if udp else ''}"
 
 
 def translate_endpoints(view: View, key: str, options: Options) -> tuple[EndpointSet, list[Finding]]:
     """The endpoint set of a key that `endpoints_key` made."""
-    path, _, port = key.removesuffix(_AT_CLUSTER_IP).rpartition(":")
+    layer = "UDP" if key.endswith(_UDP) else "TCP"
+    path, _, port = key.removesuffix(_UDP).removesuffix(_AT_CLUSTER_IP).rpartition(":")
     service = view.get("Service", *path.split("/", 1))
     if service is None:
         message = f"Service {path} does not exist; what is routed to it is answered 503"
@@ -44,7 +47,7 @@ def translate_endpoints(view: View, key: str, options: Options) -> tuple[Endpoin
     by_hand, findings = single(ENDPOINTS, service.metadata.annotations, options.annotation_prefixes)
     if findings:
         return _UNKNOWN, [Finding(f.code, f.severity, f.message, service.ref, service.origin) for f in findings]
-    chosen = _service_port(service, port)
+    chosen = _service_port(service, port, layer)
     value, findings = _found(view, key, service, chosen, by_hand, options)
     if chosen is None or chosen.app_protocol is None or not value.known:
         return value, findings
@@ -62,13 +65,13 @@ def _found(
     by_hand: tuple[Host, ...] | None,
     options: Options,
 ) -> tuple[EndpointSet, list[Finding]]:
-    port = key.removesuffix(_AT_CLUSTER_IP).rpartition(":")[2]
+    port = key.removesuffix(_UDP).removesuffix(_AT_CLUSTER_IP).rpartition(":")[2]
     if by_hand is not None and (chosen is not None or not service.spec.ports):
         return _by_hand(service, by_hand, options)
     if service.spec.type == "ExternalName":
         return _external(service, chosen, port, options)
     if chosen is None:
-        return _UNKNOWN, [_missing_port(service, port)]
+        return _UNKNOWN, [_missing_port(service, port, "UDP" if key.endswith(_UDP) else "TCP")]
     if not key.endswith(_AT_CLUSTER_IP):
         return _addresses(view, service, chosen, options)
     if _is_address(service.spec.cluster_ip):
@@ -90,20 +93,20 @@ def _unknown_protocol(service: Service, port: ServicePort) -> Finding:
     return Finding("UnknownAppProtocol", "warning", message, service.ref, service.origin)
 
 
-def _service_port(service: Service, port: str) -> ServicePort | None:
-    tcp = [item for item in service.spec.ports if item.protocol == "TCP"]
+def _service_port(service: Service, port: str, protocol: str) -> ServicePort | None:
+    fitting = [item for item in service.spec.ports if item.protocol == protocol]
     if not port:
-        return tcp[0] if tcp else None
+        return fitting[0] if fitting else None
     if port.isdecimal():
         number = int(port)
-        return next((item for item in tcp if item.port == number), None)
-    return next((item for item in tcp if item.name == port), None)
+        return next((item for item in fitting if item.port == number), None)
+    return next((item for item in fitting if item.name == port), None)
 
 
-def _missing_port(service: Service, port: str) -> Finding:
+def _missing_port(service: Service, port: str, protocol: str = "TCP") -> Finding:
     path = f"{service.metadata.namespace}/{service.metadata.name}"
     there = ", ".join(map(_described, service.spec.ports))
-    what = f"port {port}" if port else "TCP port"
+    what = f"{'' if protocol == 'TCP' else 'UDP '}port {port}" if port else f"{protocol} port"
     return error("MissingPort", f"Service {path} has no {what}; it has {there or 'no ports'}")
 
 
@@ -258,13 +261,13 @@ def _numbers(ports: tuple[EndpointPort, ...], wanted: ServicePort) -> Iterator[i
 
     Manifests written by hand often leave names out, so a lone port is taken too, and one that fits the target port.
     """
-    tcp = [port for port in ports if port.protocol == "TCP"]
+    spoken = [port for port in ports if port.protocol == wanted.protocol]
     target = wanted.target_port
-    fitting = [port for port in tcp if port.name == wanted.name]
+    fitting = [port for port in spoken if port.name == wanted.name]
     if not fitting:
-        fitting = [port for port in tcp if target in (port.name, port.port)]
-    if not fitting and len(tcp) == 1 and not (tcp[0].name and wanted.name):
-        fitting = tcp
+        fitting = [port for port in spoken if target in (port.name, port.port)]
+    if not fitting and len(spoken) == 1 and not (spoken[0].name and wanted.name):
+        fitting = spoken
     for port in fitting:
         number = port.port if port.port is not None else target
         if isinstance(number, int):

@@ -29,7 +29,7 @@ class Delta(Struct, frozen=True):
     problems: dict[str, list[Problem]]
     """For each unit named, all that is wrong with it now; an empty list clears. Units not named keep what they had.
     A unit is `ingress:namespace/name`, `endpoints:namespace/service:port`, `certificate:namespace/secret`,
-    `authority:namespace/secret`, `class:name` or `settings:process`."""
+    `authority:namespace/secret`, `class:name`, `settings:process` or `streams:process`."""
     counts: Counts
     """Work done."""
     needed: frozenset[Dependency] = frozenset()

@@ -1,7 +1,8 @@
 """The translator: keeps what came of every object, and redoes exactly what a change touches.
 
 Its units are one per Ingress, per endpoint set, per certificate that we have or show to endpoints, per authority, per
-class with parameters, and one for the settings. A unit's outcome is a function of what it read, and what it read is
+class with parameters, one for the settings,
+and one for TCP and UDP services. A unit's outcome is a function of what it read, and what it read is
 recorded, found or missing. Endpoint sets, certificates, authorities, classes and upstreams are shared: they exist while
 someone refers to them. No I/O, no clock; it does not encode change sets and does not publish.
 """
@@ -26,6 +27,7 @@ from fastingress.translate.parameters import class_scope, translate_parameters
 from fastingress.translate.queue import Queue
 from fastingress.translate.settings import PROCESS, translate_settings
 from fastingress.translate.state import State
+from fastingress.translate.streams import targets, translate_streams
 from fastingress.translate.uids import Uids
 from fastingress.translate.units import IDENTITY, Unit, Units
 
@@ -34,6 +36,7 @@ _PAGE = 16
 _HITS = 50
 """Dependencies that are looked up in one step, about as long as one unit takes."""
 _SETTINGS: Key = ("settings", PROCESS)
+_STREAMS: Key = ("streams", PROCESS)
 
 
 class Translator:
@@ -101,6 +104,8 @@ class Translator:
             self._dirty.add(self._units.keys())
         if _SETTINGS not in self._units:
             self._dirty.add((_SETTINGS,))
+        if self._options.streams.wanted and _STREAMS not in self._units:
+            self._dirty.add((_STREAMS,))
         self._hits.extend(hit or ())
 
     def _step(self, view: View) -> None:
@@ -169,6 +174,8 @@ class Translator:
             return self._identity(view, key)
         if kind == "class":
             return self._class(view, key)
+        if kind == "streams":
+            return self._streams(view)
         return self._settings(view)
 
     def _ingress(self, view: RecordingView, key: Key) -> Unit | None:
@@ -223,6 +230,15 @@ class Translator:
         value, findings = translate_parameters(view, key[1], self._options)
         entries: dict[Key, bytes] = {("settings", class_scope(key[1])): encode(value)}
         return Unit(entries=entries, refers=_targets(value), depends=tuple(view.dependencies), findings=tuple(findings))
+
+    def _streams(self, view: RecordingView) -> Unit:
+        streams, findings = translate_streams(view, self._options)
+        return Unit(
+            entries={key: encode(stream) for key, stream in streams.items()},
+            refers=targets(streams.values()),
+            depends=tuple(view.dependencies),
+            findings=tuple(findings),
+        )
 
     def _settings(self, view: RecordingView) -> Unit:
         self._counts.settings += 1

@@ -20,6 +20,28 @@ _SERVICE = re.compile(r"(?P<namespace>[a-z0-9.-]+)/(?P<name>[a-z0-9.-]+)(?::(?P<
 _SECRET = re.compile(r"[a-z0-9.-]+/[a-z0-9.-]+")
 
 
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    """What listens on ports of its own."""
+
+    tcp: tuple[str, ...] = ()
+    """`PORT=namespace/service:port[:PROXY][:PROXY]` each."""
+    udp: tuple[str, ...] = ()
+    tcp_config_map: str = ""
+    """`namespace/name` of a ConfigMap with such entries; empty for none."""
+    udp_config_map: str = ""
+    tcp_idle_ms: int = 600_000
+    udp_idle_ms: int = 60_000
+    reserved: dict[tuple[str, int], str] = {}
+    """Ports that are in use otherwise, by layer, with the flag that says so."""
+    takes_proxy: bool = False
+    """Whether PROXY headers are taken from anywhere."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there can be any."""
+        return bool(self.tcp or self.udp or self.tcp_config_map or self.udp_config_map)
+
+
 class Options(Struct, frozen=True, kw_only=True):
     """Choices of the process. Raises ValueError, naming the flag, for one that makes no sense."""
 
@@ -52,6 +74,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Each ends in `/`. When two name the same key, the earlier prefix wins."""
     ssl_passthrough: bool = False
     """Heed the annotation `ssl-passthrough`."""
+    streams: StreamOptions = StreamOptions()
     allow_local_endpoints: bool = False
     """Let Services name loopback and link-local addresses by hand. True for local manifests."""
     settings: Settings = Settings()

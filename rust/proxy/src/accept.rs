@@ -2,7 +2,6 @@
 
 use crate::conn::{ConnInfo, TlsInfo};
 use crate::downstream::Client;
-use crate::filters::is_within;
 use crate::h2;
 use crate::listen::stop_new_connections;
 use crate::observe::{Handshake, Listener};
@@ -37,19 +36,30 @@ pub async fn run(
     listener: TcpListener,
     tls: Option<Arc<Termination>>,
     worker: Rc<Worker>,
+    phase: watch::Receiver<Phase>,
+) {
+    let serve = |stream, peer| spawn(stream, peer, tls.clone(), &worker);
+    listen(listener, &worker, phase, serve).await;
+}
+
+/// The same for any kind of connection; `serve` spawns what serves one.
+pub async fn listen(
+    listener: TcpListener,
+    worker: &Worker,
     mut phase: watch::Receiver<Phase>,
+    serve: impl Fn(TcpStream, SocketAddr),
 ) {
     let mut pause = Duration::ZERO;
     loop {
         let accepted = tokio::select! {
             biased;
             _ = phase.wait_for(|now| *now != Phase::Serving) => break,
-            accepted = accept_one(&listener, &worker, pause) => accepted,
+            accepted = accept_one(&listener, worker, pause) => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
                 pause = Duration::ZERO;
-                spawn(stream, peer, tls.clone(), &worker);
+                serve(stream, peer);
             }
             Err(error) => {
                 worker.metrics.refused(reason(&error));
@@ -61,18 +71,18 @@ pub async fn run(
             }
         }
     }
-    take_in_the_rest(listener, tls, &worker).await;
+    take_in_the_rest(listener, worker, serve).await;
 }
 
 /// Connections whose clients believe them open are served; closing the socket with them in its queue would reset them.
-async fn take_in_the_rest(listener: TcpListener, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
+async fn take_in_the_rest(listener: TcpListener, worker: &Worker, serve: impl Fn(TcpStream, SocketAddr)) {
     let Ok(listener) = listener.into_std() else { return };
     stop_new_connections(&listener);
     sleep(HANDSHAKE).await;
     let mut pause = Duration::ZERO;
     loop {
         match listener.accept().and_then(|(stream, peer)| Ok((adopt(stream)?, peer))) {
-            Ok((stream, peer)) => spawn(stream, peer, tls.clone(), worker),
+            Ok((stream, peer)) => serve(stream, peer),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) => {
                 worker.metrics.refused(reason(&error));
@@ -162,12 +172,7 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Termination>>, wor
 
 /// Learns from the PROXY header whose connection it is.
 async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> Result<(), Denied> {
-    let options = &worker.shared.options;
-    if !is_within(info.peer.ip(), &options.proxy_protocol_from) {
-        return Err(Denied("proxy_protocol_untrusted"));
-    }
-    let wait = Duration::from_millis(options.head_timeout_ms.into());
-    if let Some(told) = proxy_protocol::receive(stream, wait).await? {
+    if let Some(told) = proxy_protocol::ask(stream, info.peer.ip(), &worker.shared.options).await? {
         info.peer = told.source;
         info.forwarded_port = told.destination.port();
         info.https_before = told.destination.port() == HTTPS;
@@ -264,17 +269,24 @@ pub fn unmapped(address: SocketAddr) -> SocketAddr {
 /// Counts a connection for as long as its task lives, however it ends.
 pub struct Open {
     worker: Rc<Worker>,
-    listener: Listener,
+    listener: Option<Listener>,
 }
 
 impl Open {
     /// From now on.
     pub fn new(worker: &Rc<Worker>, listener: Listener) -> Self {
-        worker.shared.connections.fetch_add(1, Ordering::Relaxed);
         worker.metrics.connection_opened(listener);
+        let mut open = Self::unnamed(worker);
+        open.listener = Some(listener);
+        open
+    }
+
+    /// One that has counters of its own.
+    pub(crate) fn unnamed(worker: &Rc<Worker>) -> Self {
+        worker.shared.connections.fetch_add(1, Ordering::Relaxed);
         Self {
             worker: worker.clone(),
-            listener,
+            listener: None,
         }
     }
 
@@ -290,6 +302,8 @@ impl Drop for Open {
             self.worker.metrics.panicked();
         }
         self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.worker.metrics.connection_closed(self.listener);
+        if let Some(listener) = self.listener {
+            self.worker.metrics.connection_closed(listener);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Listening sockets: opened before anything serves, one per worker and address, closed without resetting anybody.
+//! Listening sockets, and those that take datagrams: opened before anything serves, one per worker and address, closed without resetting anybody.
 //!
 //! The first socket of an address is bound without SO_REUSEPORT, so that a port in use is an error and is not silently
 //! shared; the option is set afterwards and the other workers' sockets join. They listen from the start, since only a
@@ -6,10 +6,12 @@
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 /// Connections that may wait to be accepted, per socket. The kernel caps it by `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+/// Bytes of datagrams that may wait to be taken, per socket.
+const DATAGRAMS: usize = 1 << 20;
 /// How often a free port is looked for that all addresses have.
 const FREE_PORT_TRIES: usize = 16;
 
@@ -27,12 +29,56 @@ pub struct BindError {
 
 /// One port on all its addresses, one socket per worker and address.
 #[derive(Debug)]
-pub struct Port {
-    sockets: Vec<Vec<TcpListener>>,
+pub struct Port<S = TcpListener> {
+    sockets: Vec<Vec<S>>,
     addresses: Vec<SocketAddr>,
 }
 
-impl Port {
+/// What a port's sockets are.
+pub trait Kind: Sized {
+    /// A socket that is not bound.
+    fn socket(address: SocketAddr) -> io::Result<Socket>;
+    /// What a bound socket becomes.
+    fn ready(bound: Socket) -> io::Result<Self>;
+    /// Where it is bound.
+    fn address(&self) -> io::Result<SocketAddr>;
+}
+
+impl Kind for TcpListener {
+    fn socket(address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        Ok(socket)
+    }
+
+    fn ready(bound: Socket) -> io::Result<Self> {
+        bound.listen(BACKLOG)?;
+        Ok(bound.into())
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl Kind for UdpSocket {
+    // With SO_REUSEADDR a port in use would be shared.
+    fn socket(address: SocketAddr) -> io::Result<Socket> {
+        Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))
+    }
+
+    fn ready(bound: Socket) -> io::Result<Self> {
+        // Bursts wait here; where the system permits less, there is less.
+        let _less = bound.set_recv_buffer_size(DATAGRAMS);
+        Ok(bound.into())
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.local_addr()
+    }
+}
+
+impl<S: Kind> Port<S> {
     /// Listens at `port` on every address for `workers` workers; nothing is accepted yet. An empty `bind` means all addresses of
     /// IPv4 and, where the machine has it, IPv6. Port 0 finds one that is free on all of them.
     pub fn bind(flag: &'static str, bind: &[IpAddr], port: u16, workers: usize) -> Result<Self, BindError> {
@@ -57,18 +103,18 @@ impl Port {
         workers: usize,
         optional_v6: bool,
     ) -> Result<Self, BindError> {
-        let mut sockets: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut sockets: Vec<Vec<S>> = (0..workers).map(|_| Vec::new()).collect();
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for host in hosts {
             let port = addresses.first().map_or(port, SocketAddr::port);
             let address = SocketAddr::new(*host, port);
-            let first = match bind_first(address) {
+            let first: S = match bind_first(address) {
                 Ok(first) => first,
                 Err(error) if optional_v6 && host.is_ipv6() && lacks_ipv6(&error) => continue,
                 Err(source) => return Err(BindError { flag, address, source }),
             };
             let failed = |source| BindError { flag, address, source };
-            let address = first.local_addr().map_err(failed)?;
+            let address = first.address().map_err(failed)?;
             for sockets in sockets.iter_mut().skip(1) {
                 sockets.push(bind_next(address).map_err(failed)?);
             }
@@ -84,35 +130,32 @@ impl Port {
     }
 
     /// The sockets of each worker.
-    pub fn into_listeners(self) -> Vec<Vec<TcpListener>> {
+    pub fn into_listeners(self) -> Vec<Vec<S>> {
         self.sockets
     }
 }
 
-fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn socket<S: Kind>(address: SocketAddr) -> io::Result<Socket> {
+    let socket = S::socket(address)?;
     socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     Ok(socket)
 }
 
-fn bind_first(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket(address)?;
+fn bind_first<S: Kind>(address: SocketAddr) -> io::Result<S> {
+    let socket = socket::<S>(address)?;
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    S::ready(socket)
 }
 
-fn bind_next(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket(address)?;
+fn bind_next<S: Kind>(address: SocketAddr) -> io::Result<S> {
+    let socket = socket::<S>(address)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    S::ready(socket)
 }
 
 fn lacks_ipv6(error: &io::Error) -> bool {
@@ -167,9 +210,9 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_an_error_that_names_the_flag_and_the_address() {
-        let taken = Port::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
+        let taken = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
         let port = taken.addresses()[0].port();
-        let error = Port::bind("--http-port", &[LOOPBACK], port, 2).expect_err("the port is taken");
+        let error = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], port, 2).expect_err("the port is taken");
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("--http-port"));
         assert!(error.to_string().contains(&port.to_string()));
@@ -177,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_worker_gets_a_socket_on_the_same_port() {
-        let port = Port::bind("--http-port", &[LOOPBACK], 0, 3).expect("a free port");
+        let port = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], 0, 3).expect("a free port");
         let address = port.addresses()[0];
         let listeners = port.into_listeners();
         assert_eq!(listeners.len(), 3);
@@ -187,8 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn a_port_for_datagrams_is_not_shared_with_strangers() {
+        let taken = Port::<UdpSocket>::bind("--udp", &[LOOPBACK], 0, 2).expect("a free port");
+        let port = taken.addresses()[0].port();
+        let error = Port::<UdpSocket>::bind("--udp", &[LOOPBACK], port, 2).expect_err("the port is taken");
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
+        assert!(UdpSocket::bind((LOOPBACK, port)).is_err());
+    }
+
+    #[test]
     fn connections_that_wait_are_accepted_after_new_ones_are_stopped() {
-        let port = Port::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
+        let port = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], 0, 1).expect("a free port");
         let address = port.addresses()[0];
         let listener = port.into_listeners().remove(0).remove(0);
         let _waiting = std::net::TcpStream::connect(address).expect("connects");

@@ -11,4 +11,6 @@ mod receive;
 mod tests;
 
 pub use header::{Addresses, Header, LONGEST, Malformed, compose_v1, compose_v2, parse};
-pub(crate) use receive::{Denied, receive};
+#[cfg(test)]
+use receive::receive;
+pub(crate) use receive::{Denied, ask};

@@ -5,12 +5,13 @@
 use crate::listen::{BindError, Port};
 use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
 use crate::options::{LogFormat, Options};
+use crate::stream::listeners::{self, Listeners};
 use crate::tls::{self, Authorities, Certificates, Termination, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
 use crate::{accept, h3, limits};
 use arc_swap::ArcSwap;
-use fastingress_route::schema::{ChangeSet, Report};
+use fastingress_route::schema::{ChangeSet, Problem, Report};
 use fastingress_route::{Compiler, RouteTable, SchemaError};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::rc::Rc;
@@ -18,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// How often waiting for the last connections looks.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -74,6 +75,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     dns: Mutex<DnsResolver>,
     upstreams: Arc<UpstreamShared>,
+    streams: Arc<Listeners>,
     tls: Arc<Termination>,
     quic: Option<quinn::ServerConfig>,
     log: Option<Arc<AccessLog>>,
@@ -101,6 +103,7 @@ struct Condition {
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     upstreams: Arc<UpstreamShared>,
+    streams: Arc<Listeners>,
     ready: RwLock<Result<(), String>>,
     problems: RwLock<Arc<str>>,
     /// Metrics of the control plane, as text.
@@ -130,11 +133,13 @@ impl Gateway {
         let shared = Shared::new(options, table.clone(), authorities.clone(), connection_limit);
         let shared = Arc::new(shared);
         let upstreams = UpstreamShared::new(authorities.clone(), certificates.clone());
+        let streams = Arc::new(Listeners::new(shared.clone()));
         let condition = Arc::new(Condition {
             table,
             metrics: metrics.clone(),
             shared: shared.clone(),
             upstreams: upstreams.clone(),
+            streams: streams.clone(),
             ready: RwLock::new(Err("starting".into())),
             problems: RwLock::new("[]".into()),
             more_metrics: RwLock::new("".into()),
@@ -158,6 +163,7 @@ impl Gateway {
                 source,
             })?),
             upstreams,
+            streams,
             tls: Arc::new(tls),
             quic,
             log,
@@ -182,9 +188,16 @@ impl Gateway {
         }
         lock(&self.dns).follow(&applied.table);
         self.shared.table.store(applied.table);
+        report.problems.extend(self.streams.apply(&applied.streams));
         self.swapped.send_modify(|count| *count += 1);
         self.metrics.swapped(start.elapsed());
         Ok(report)
+    }
+
+    /// Tries once more to open the ports of TCP and UDP services that could not be had. Gives the scopes in which something
+    /// has changed, with what is wrong in them now.
+    pub fn retry_streams(&self) -> Vec<(Box<str>, Vec<Problem>)> {
+        self.streams.retry()
     }
 
     /// Starts the workers. To be called after the first [`Gateway::apply`].
@@ -196,10 +209,14 @@ impl Gateway {
         let http: Vec<Vec<TcpListener>> = ports.http.map_or_else(nothing, Port::into_listeners);
         let https: Vec<Vec<TcpListener>> = ports.https.map_or_else(nothing, Port::into_listeners);
         let mut http3 = ports.http3.into_iter();
-        for (index, (http, https)) in http.into_iter().zip(https).enumerate() {
+        let (hands, ports): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::unbounded_channel()).unzip();
+        for (index, ((http, https), ports)) in http.into_iter().zip(https).zip(ports).enumerate() {
             let http3 = http3.next().unwrap_or_default();
-            running.workers.push(self.spawn_worker(index, http, https, http3)?);
+            running
+                .workers
+                .push(self.spawn_worker(index, http, https, http3, ports)?);
         }
+        self.streams.serve(hands);
         Ok(())
     }
 
@@ -209,6 +226,7 @@ impl Gateway {
         http: Vec<TcpListener>,
         https: Vec<TcpListener>,
         http3: Vec<UdpSocket>,
+        ports: mpsc::UnboundedReceiver<listeners::Handed>,
     ) -> Result<JoinHandle<()>, StartError> {
         let seed = WorkerSeed {
             shared: self.shared.clone(),
@@ -222,6 +240,7 @@ impl Gateway {
             http,
             https,
             http3,
+            ports,
         };
         std::thread::Builder::new()
             .name(format!("fastingress-{index}"))
@@ -286,6 +305,7 @@ impl Gateway {
     pub fn drain(&self, wait: Duration) -> bool {
         let until = Instant::now() + wait;
         self.phase.send_replace(Phase::Draining);
+        self.streams.drain();
         loop {
             if self.shared.connections.load(Ordering::Relaxed) == 0 && self.listeners_are_closed() {
                 return true;
@@ -413,6 +433,7 @@ struct WorkerSeed {
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
     http3: Vec<UdpSocket>,
+    ports: mpsc::UnboundedReceiver<listeners::Handed>,
 }
 
 impl WorkerSeed {
@@ -454,6 +475,7 @@ impl WorkerSeed {
                 served.unwrap_or_else(|error| limits::die(&format!("a UDP socket cannot be used: {error}")));
             });
         }
+        tasks.spawn_local(listeners::follow(self.ports, worker.clone()));
         tasks.block_on(&runtime, look_after(worker, self.phase, self.swapped));
     }
 }
@@ -492,6 +514,10 @@ impl AdminState for Condition {
 
     fn problems(&self) -> Arc<str> {
         self.problems.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn streams(&self) -> String {
+        self.streams.to_json(&self.table())
     }
 
     fn metrics(&self) -> String {

@@ -54,6 +54,8 @@ pub struct Shared {
     pub budget: Arc<Budget>,
     /// Client connections now.
     pub connections: AtomicUsize,
+    /// UDP sessions now; they count as connections as well.
+    pub sessions: AtomicUsize,
     /// Most client connections.
     pub connection_limit: usize,
     /// Sockets that accept.
@@ -78,6 +80,7 @@ impl Shared {
             table,
             authorities,
             connections: AtomicUsize::new(0),
+            sessions: AtomicUsize::new(0),
             connection_limit,
             listeners: AtomicUsize::new(0),
             options,

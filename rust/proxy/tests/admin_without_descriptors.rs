@@ -19,6 +19,10 @@ impl AdminState for State {
         Ok(())
     }
 
+    fn streams(&self) -> String {
+        r#"{"ports":[],"passthrough":[]}"#.into()
+    }
+
     fn problems(&self) -> Arc<str> {
         "[]".into()
     }

@@ -73,6 +73,12 @@ impl Gateway {
         })
     }
 
+    /// Tries once more to open the ports of TCP and UDP services that could not be had; the msgpack of a list of scopes with
+    /// their problems, of those in which something has changed.
+    fn retry_streams<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.bytes(py, |gateway| reading::msgpack(&gateway.retry_streams()))
+    }
+
     /// Listens and starts the workers; once, after the first `apply`.
     fn serve(&self, py: Python<'_>) -> PyResult<()> {
         self.run(py, |gateway| gateway.serve().map_err(start_error))

@@ -105,12 +105,20 @@ def _elects(options: ClusterOptions) -> bool:
 
 
 def _config_maps(options: ClusterOptions, named: Named) -> Names:
-    """Those named; if none are, any of the watched namespaces and of the own one, which still cannot be listed."""
+    """Those named; if none are, any of the watched namespaces and of the own one, which still cannot be listed. Those
+    that flags name are among them wherever they are."""
+    flagged: dict[str, list[str]] = {}
+    for text in options.config_maps:
+        namespace, _, name = text.partition("/")
+        flagged.setdefault(namespace, []).append(name)
     if named.config_maps:
-        return named.config_maps
+        spaces = dict.fromkeys((*named.config_maps, *flagged))
+        return {
+            space: [*dict.fromkeys((*named.config_maps.get(space, ()), *flagged.get(space, ())))] for space in spaces
+        }
     if options.cluster_wide:
         return {"": ()}
-    return dict.fromkeys((*options.namespaces, options.own_namespace), ())
+    return {**flagged, **dict.fromkeys((*options.namespaces, options.own_namespace), ())}
 
 
 def _publish_service(options: ClusterOptions, _named: Named) -> Names:
@@ -225,7 +233,7 @@ ROWS: tuple[Row, ...] = (
         resource="configmaps",
         verbs=("get", "watch"),
         where="named",
-        lost="a class whose parameters name it has the settings of the flags",
+        lost="a class whose parameters name it has the settings of the flags, and its TCP and UDP services are closed",
         names=_config_maps,
     ),
     Row(

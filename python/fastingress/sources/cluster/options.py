@@ -28,6 +28,8 @@ class ClusterOptions:
     own_pod: str = ""
     publish_service: str = ""
     """`namespace/name` of the Service whose addresses are published; empty for none."""
+    config_maps: tuple[str, ...] = ()
+    """`namespace/name` of the ConfigMaps that flags name."""
     nodes: bool = False
     """Whether addresses of Nodes are published: all Nodes and the Pods of the own namespace are watched."""
     zone: bool = False

@@ -4,7 +4,10 @@
 //! are taken; once the header is whole, exactly its rest is.
 
 use super::{Addresses, parse};
+use crate::filters::is_within;
+use crate::options::Options;
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,8 +21,16 @@ pub(crate) struct Denied(pub(crate) &'static str);
 
 const GONE: Denied = Denied("proxy_protocol_gone");
 
+/// The addresses that the header of a connection from `peer` tells, if headers are taken from there.
+pub(crate) async fn ask(stream: &TcpStream, peer: IpAddr, options: &Options) -> Result<Option<Addresses>, Denied> {
+    if !is_within(peer, &options.proxy_protocol_from) {
+        return Err(Denied("proxy_protocol_untrusted"));
+    }
+    receive(stream, Duration::from_millis(options.head_timeout_ms.into())).await
+}
+
 /// The addresses that the header of this connection tells, within `wait`; `None` when it tells none.
-pub(crate) async fn receive(stream: &TcpStream, wait: Duration) -> Result<Option<Addresses>, Denied> {
+pub(super) async fn receive(stream: &TcpStream, wait: Duration) -> Result<Option<Addresses>, Denied> {
     match timeout(wait, read(stream)).await {
         Ok(read) => read,
         Err(_) => Err(Denied("proxy_protocol_timeout")),

@@ -72,6 +72,13 @@ impl Account {
         });
     }
 
+    /// What a client had to send first did not come.
+    pub(crate) fn refused(&mut self, reason: &'static str) {
+        self.record.status = 400;
+        self.record.reason = Some(reason);
+        self.counters.trouble(Trouble::ProxyHeader);
+    }
+
     /// The relay has ended.
     pub(crate) fn ended(&mut self, end: End) {
         let trouble = match end {

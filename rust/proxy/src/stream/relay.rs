@@ -46,6 +46,11 @@ impl<'w> Relay<'w> {
         }
     }
 
+    /// What the endpoint gets before anything of the client.
+    pub(crate) fn first(&mut self, compose: impl FnOnce(&mut Vec<u8>)) {
+        compose(self.up.out.compose(&self.worker.buffers));
+    }
+
     /// Relays until the end, and counts.
     pub(crate) async fn run(mut self, account: &mut Account) -> End {
         poll_fn(|cx| {

@@ -58,6 +58,8 @@ pub trait AdminState: Send + Sync {
     fn ready(&self) -> Result<(), String>;
     /// A JSON list of problems.
     fn problems(&self) -> Arc<str>;
+    /// TCP and UDP services, and hosts whose TLS passes through: a JSON object.
+    fn streams(&self) -> String;
     /// What Prometheus is to read: see `Metrics::encode`.
     fn metrics(&self) -> String;
 }

@@ -21,6 +21,7 @@ const INDEX: &str = "fastingress admin\n\
     /healthz   200 while the process lives\n\
     /readyz    200 when requests may be sent here, else 503 with the reason\n\
     /routes    the route table as JSON\n\
+    /streams   TCP and UDP services and hosts whose TLS passes through, as JSON\n\
     /explain   ?url=...&method=...&header=Name:+value : which rule takes a request, and why the others do not\n\
     /problems  what is wrong in the configuration, as JSON\n";
 
@@ -31,6 +32,7 @@ pub fn answer(method: &Method, uri: &Uri, state: &dyn AdminState) -> Page {
         "/metrics" => |_, state| page(StatusCode::OK, exposition::CONTENT_TYPE, state.metrics()),
         "/healthz" => |_, _| page(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => |_, state| ready(state),
+        "/streams" => |_, state| page(StatusCode::OK, JSON, state.streams()),
         "/routes" => |_, state| serialised(&state.table().routes()),
         "/explain" => {
             |uri, state| explain(uri.query().unwrap_or_default(), state).unwrap_or_else(|message| bad(&message))

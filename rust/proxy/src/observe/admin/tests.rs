@@ -18,6 +18,10 @@ impl AdminState for State {
         self.ready.lock().unwrap().clone()
     }
 
+    fn streams(&self) -> String {
+        r#"{"ports":[],"passthrough":[]}"#.into()
+    }
+
     fn problems(&self) -> Arc<str> {
         r#"[{"code":"ConflictLost"}]"#.into()
     }
