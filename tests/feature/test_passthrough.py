@@ -259,6 +259,21 @@ def test_plain_requests_are_sent_to_https(serve: Serve, server: TcpServer) -> No
     assert gateway.get("/x", host=HOST).header("location") == f"https://{HOST}/x"
 
 
+def test_the_host_is_misdirected_where_tls_was_terminated_for_another(
+    serve: Serve, server: TcpServer, backends: Backends, authority: Authority
+) -> None:
+    backend = backends("web")
+    gateway = serve(
+        *passing(server),
+        service("web", backend),
+        authority.issue(OTHER).secret("ours"),
+        ingress("web", Rule("web", host=OTHER), tls={"ours": [OTHER]}),
+        enable_ssl_passthrough=True,
+    )
+    assert gateway.get_tls(authority.trusting(), host=HOST, server_name=OTHER).status == 421
+    assert server.peers == []
+
+
 def test_of_two_ingresses_the_older_decides_and_the_other_is_told(
     serve: Serve, server: TcpServer, backends: Backends, authority: Authority
 ) -> None:

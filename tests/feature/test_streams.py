@@ -488,24 +488,20 @@ def test_sessions_take_turns_and_stay_with_their_endpoint(serve: Serve) -> None:
 
 def test_a_session_moves_on_when_nobody_is_at_its_endpoint(serve: Serve) -> None:
     port, dead = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
-    with UdpServer("live") as live, udp_client() as sock:
+    with UdpServer("live") as live, contextlib.ExitStack() as stack:
         serve(udp_service("dns", live.endpoint, f"127.0.0.1:{dead}"), udp=f"{port}=default/dns:53", workers=1)
-        sock.settimeout(0.1)
 
-        def answered() -> bool:
+        def is_answered(sock: socket.socket) -> bool:
             sock.sendto(b"q", ("127.0.0.1", port))
             try:
                 return sock.recv(100) == b"live:q"
             except TimeoutError:
                 return False
 
-        # Whichever it began with: the first datagram to nobody finds that out, the next goes elsewhere.
-        eventually(answered)
-        sock.settimeout(20)
-        for _ in range(4):
-            with udp_client() as other:
-                other.sendto(b"q", ("127.0.0.1", port))
-                assert other.recv(100) == b"live:q", "the dead one is set aside for all"
+        # Of two sessions one begins with nobody: its first datagram finds that out, the next goes elsewhere.
+        for sock in [stack.enter_context(udp_client()) for _ in range(4)]:
+            sock.settimeout(0.1)
+            eventually(functools.partial(is_answered, sock))
 
 
 def test_silence_ends_a_session(serve: Serve) -> None:

@@ -53,6 +53,7 @@ def _streams(config: Config) -> StreamOptions:
         ("tcp", config.http_port): "--http-port",
         ("tcp", config.https_port): "--https-port",
         ("tcp", config.admin_port): "--admin-port",
+        ("udp", config.https_port if config.http3 else None): "--http3",
     }
     return StreamOptions(
         tcp=config.tcp,

@@ -145,6 +145,10 @@ impl<'c> Request<'c> {
             let authorities = &client.worker.shared.authorities;
             let admission = client_auth::admit(&client.info, table, head.host(), lookup.client, authorities)
                 .map_err(|_| Failure::Misdirected)?;
+            // A host whose TLS passes through is not served where TLS was terminated for another.
+            if client.info.tls.is_some() && table.passthrough(head.host()).is_some() {
+                return Err(Failure::Misdirected);
+            }
             let route = lookup.route.ok_or(Failure::NoRoute)?.clone();
             Ok::<_, Failure>(Found {
                 settings: route.settings.now.load_full(),
