@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benches.compare import correct, idle, load, report
+from benches.compare import certificate, correct, idle, load, report
 from benches.compare.backend import Backend
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import free_port
-from benches.compare.scenarios import SCENARIOS, Load, Scenario
+from benches.compare.scenarios import SCENARIOS, Idle, Scenario
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,14 +45,15 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
         port = free_port()
         stack.callback(Backend(folder / "backend", port).stop)
-        peers = [peer(folder / peer.name, free_port(), port) for peer in classes]
+        pair = certificate.issue(correct.HOST)
+        peers = [peer(folder / peer.name, port, pair) for peer in classes]
         for peer in peers:
             stack.callback(peer.stop)
             peer.start()
-            correct.check(peer)
-        if isinstance(scenario, Load):
-            return load.measure(scenario, peers)
-        return idle.measure(scenario, peers)
+            correct.check(peer, scenario.way)
+        if isinstance(scenario, Idle):
+            return idle.measure(scenario, peers)
+        return load.measure(scenario, peers)
 
 
 def arguments() -> argparse.Namespace:
@@ -68,9 +69,10 @@ def arguments() -> argparse.Namespace:
 
 def demand(names: Sequence[str]) -> None:
     """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
-    programs = {peer.program for peer in PEERS if peer.name in names} | {"wrk", "nginx", "taskset"}
+    programs = {peer.program for peer in PEERS if peer.name in names} | {"wrk", "h2load", "openssl", "nginx", "taskset"}
     if missing := sorted(program for program in programs if shutil.which(program) is None):
-        raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages nginx, haproxy, wrk, util-linux)")
+        packages = "nginx, haproxy, wrk, nghttp2-client, openssl, util-linux"
+        raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
 

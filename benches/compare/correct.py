@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
 import re
+
+import httpx
 
 from benches.compare.peers import Peer
 from benches.compare.peers.base import FORWARDED
+from benches.compare.scenarios import Way
 
 HOST = "shop.example.com"
 
 
-def check(peer: Peer) -> None:
+def check(peer: Peer, way: Way) -> None:
     """Raises `SystemExit` with what is different."""
-    status, body = ask(peer.port, "/1k", HOST)
+    port = peer.port_of(way)
+    scheme = "https" if way.endswith("tls") else "http"
+    status, body = ask(port, "/1k", HOST, way)
     _expect(peer, "answer", (status, body), (200, b"x" * 1024))
-    _, page = ask(peer.port, "/seen", HOST)
+    _, page = ask(port, "/seen", HOST, way)
     lines = (line.partition(":") for line in page.decode().splitlines())
     seen = {name: value.strip() for name, _, value in lines}
     request_id = seen.pop("X-Request-ID", "")
@@ -24,10 +28,10 @@ def check(peer: Peer) -> None:
         "X-Real-IP": "127.0.0.1",
         "X-Forwarded-For": "127.0.0.1",
         "X-Forwarded-Host": HOST,
-        "X-Forwarded-Port": str(peer.port),
-        "X-Forwarded-Proto": "http",
-        "X-Forwarded-Scheme": "http",
-        "X-Scheme": "http",
+        "X-Forwarded-Port": str(port),
+        "X-Forwarded-Proto": scheme,
+        "X-Forwarded-Scheme": scheme,
+        "X-Scheme": scheme,
     }
     assert expected.keys() | {"X-Request-ID"} == {"Host", *FORWARDED}
     _expect(peer, "headers at the backend", seen, expected)
@@ -35,16 +39,16 @@ def check(peer: Peer) -> None:
         raise SystemExit(f"{peer.name}: X-Request-ID at the backend is {request_id!r}")
 
 
-def ask(port: int, path: str, host: str) -> tuple[int, bytes]:
+def ask(port: int, path: str, host: str, way: Way) -> tuple[int, bytes]:
     """One request, with headers that a client must not be believed."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        forged = {"Host": host, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Real-IP": "192.0.2.1"}
-        connection.request("GET", path, headers=forged)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
+    forged = {"Host": host, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Real-IP": "192.0.2.1"}
+    http2 = way.startswith("h2")
+    scheme = "https" if way.endswith("tls") else "http"
+    with httpx.Client(http1=not http2, http2=http2, verify=False, trust_env=False, timeout=10) as client:
+        url = f"{scheme}://127.0.0.1:{port}{path}"
+        answer = client.get(url, headers=forged, extensions={"sni_hostname": host})
+        assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
+        return answer.status_code, answer.content
 
 
 def _expect(peer: Peer, what: str, found: object, expected: object) -> None:

@@ -8,37 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benches.compare import process
-from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.peers.base import OTHER_CORE
 from benches.compare.scenarios import Idle
-
-CLIENT = """
-import resource, socket, sys
-port, count = int(sys.argv[1]), int(sys.argv[2])
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-request = b"GET /1k HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n"
-held = []
-for _ in range(count):
-    one = socket.create_connection(("127.0.0.1", port), 10)
-    one.sendall(request)
-    answer = b""
-    while b"x" * 1024 not in answer:
-        data = one.recv(65536)
-        assert data, "closed"
-        answer += data
-    held.append(one)
-print("held", flush=True)
-sys.stdin.read()
-for one in held:
-    one.setblocking(False)
-    try:
-        assert one.recv(1), "closed while idle"
-    except BlockingIOError:
-        pass
-print("kept", flush=True)
-"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +34,8 @@ def measure(scenario: Idle, peers: Sequence[Peer]) -> dict[str, Idled]:
 
 def _one(scenario: Idle, peer: Peer) -> Idled:
     before = process.memory_bytes(peer.pid)
-    command = ["taskset", "-c", str(OTHER_CORE), sys.executable, "-c", CLIENT.replace("{host}", HOST)]
-    command += [str(peer.port), str(scenario.connections)]
+    command = ["taskset", "-c", str(OTHER_CORE), sys.executable, "-m", "benches.compare.idle_client"]
+    command += [str(peer.port_of(scenario.way)), str(scenario.connections), scenario.way]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout is not None
         assert client.stdin is not None

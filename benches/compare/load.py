@@ -12,9 +12,10 @@ from benches.compare import process
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.peers.base import OTHER_CORE
-from benches.compare.scenarios import Load
+from benches.compare.scenarios import Handshakes, Load
 
 WARM_UP_SECONDS = 1
+CIPHER = "TLS_AES_128_GCM_SHA256"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Turn:
     requests: int
     requests_per_second: float
     cpu_microseconds: float
-    """Of the proxy's whole process tree, per request."""
+    """Of the proxy's whole process tree, per request or handshake."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Loaded:
         return [mine.cpu_microseconds / its.cpu_microseconds for mine, its in pairs]
 
 
-def measure(scenario: Load, peers: Sequence[Peer]) -> dict[str, Loaded]:
+def measure(scenario: Load | Handshakes, peers: Sequence[Peer]) -> dict[str, Loaded]:
     """By name of peer. Raises `SystemExit` when a request failed."""
     turns: dict[str, list[Turn]] = {peer.name: [] for peer in peers}
     for peer in peers:
-        wrk(scenario, peer, WARM_UP_SECONDS)
+        _drive(scenario, peer, WARM_UP_SECONDS)
     for number in range(scenario.rounds):
         for peer in peers:
             turns[peer.name].append(_turn(scenario, peer))
@@ -61,20 +62,56 @@ def measure(scenario: Load, peers: Sequence[Peer]) -> dict[str, Loaded]:
     return {name: Loaded(tuple(each)) for name, each in turns.items()}
 
 
-def _turn(scenario: Load, peer: Peer) -> Turn:
+def _turn(scenario: Load | Handshakes, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
-    requests, rate = wrk(scenario, peer, scenario.seconds)
+    requests, rate = _drive(scenario, peer, scenario.seconds)
     spent = process.cpu_nanoseconds(peer.pid) - before
     return Turn(requests, rate, spent / requests / 1000)
 
 
+def _drive(scenario: Load | Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:
+    if isinstance(scenario, Handshakes):
+        return handshakes(scenario, peer, seconds)
+    return (wrk if scenario.way == "http1" else h2load)(scenario, peer, seconds)
+
+
 def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
-    """Requests done, and their rate."""
-    command = ["taskset", "-c", str(OTHER_CORE), "wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s"]
-    command += ["-H", f"Host: {HOST}", f"http://127.0.0.1:{peer.port}{scenario.path}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
+    """Requests of HTTP/1.1 done, and their rate."""
+    command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "-H", f"Host: {HOST}"]
+    said = _run(peer, [*command, f"http://127.0.0.1:{peer.port}{scenario.path}"], seconds)
     failed = re.search(r"Socket errors:.*|Non-2xx.*", said)
     done, rate = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s*([\d.]+)", said)
     if failed or not done or not rate:
         raise SystemExit(f"{peer.name}: the load failed:\n{said}")
     return int(done[1]), float(rate[1])
+
+
+def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
+    """Requests of HTTP/2 done, and their rate."""
+    command = ["h2load", f"-c{scenario.connections}", f"-m{scenario.streams}", f"-D{seconds}", "-t1"]
+    command += ["-H", f":authority: {HOST}", f"--tls13-ciphers={CIPHER}"]
+    scheme = "https" if scenario.way.endswith("tls") else "http"
+    said = _run(peer, [*command, f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"], seconds)
+    done = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", said)
+    well = re.search(r" 0 failed, 0 errored, 0 timeout", said)
+    if not done or not well or not int(done[1]):
+        raise SystemExit(f"{peer.name}: the load failed:\n{said}")
+    return int(done[1]), int(done[1]) / seconds
+
+
+def handshakes(scenario: Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:
+    """Full handshakes done, and their rate. The client is slower than most peers."""
+    command = ["openssl", "s_time", "-new", "-tls1_3", "-ciphersuites", CIPHER, "-time", str(seconds)]
+    said = _run(peer, [*command, "-connect", f"127.0.0.1:{peer.port_of(scenario.way)}"], seconds)
+    done = re.search(r"(\d+) connections in (\d+) real seconds", said)
+    if not done or not int(done[1]):
+        raise SystemExit(f"{peer.name}: no handshakes:\n{said}")
+    return int(done[1]), int(done[1]) / int(done[2])
+
+
+def _run(peer: Peer, command: list[str], seconds: int) -> str:
+    pinned = ["taskset", "-c", str(OTHER_CORE), *command]
+    done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=seconds + 30)
+    if done.returncode:
+        raise SystemExit(f"{peer.name}: the load failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded
-from benches.compare.scenarios import Scenario
+from benches.compare.scenarios import Handshakes, Scenario
 
 Results = Mapping[str, Loaded] | Mapping[str, Idled]
 BASE = "nginx"
@@ -21,7 +21,8 @@ def markdown(scenario: Scenario, results: Results, versions: Mapping[str, str]) 
     """A heading and a table, one row a peer."""
     rows = [_row(name, result, results, versions[name]) for name, result in results.items()]
     if all(isinstance(result, Loaded) for result in results.values()):
-        head = f"| proxy | CPU per request | to {BASE}: median (least to most) | requests/s, proxy on one core |"
+        per = "handshake" if isinstance(scenario, Handshakes) else "request"
+        head = f"| proxy | CPU per {per} | to {BASE}: median (least to most) | {per}s/s, proxy on one core |"
     else:
         head = f"| proxy | memory per connection | to {BASE} | before, after |"
     return "\n".join(

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from benches.compare import process
+from benches.compare.certificate import Pair
+from benches.compare.scenarios import Way
 
 PROXY_CORE, OTHER_CORE = 0, 1
 
@@ -27,16 +29,21 @@ FORWARDED = (
 
 
 class Peer(ABC):
-    """A proxy in front of one backend on loopback, listening on a port of loopback, with one worker."""
+    """A proxy in front of one backend on loopback, listening on ports of loopback, with one worker."""
 
     name: str
     program: str
     """What must be installed; its Debian package has the same name."""
 
-    def __init__(self, folder: Path, port: int, backend: int) -> None:
+    def __init__(self, folder: Path, backend: int, pair: Pair) -> None:
         self.folder = folder
-        self.port = port
+        self.port = free_port()
+        """HTTP/1.1."""
+        self.h2c_port = free_port()
+        """HTTP/2 by prior knowledge, for a peer that cannot tell it from HTTP/1.1 on one port."""
+        self.tls_port = free_port()
         self.backend = backend
+        self.pair = pair
         self._child: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -47,6 +54,10 @@ class Peer(ABC):
     @abstractmethod
     def command(self) -> list[str]:
         """Writes the configuration into `folder`; the command that then stays in the foreground."""
+
+    def port_of(self, way: Way) -> int:
+        """The port for clients that speak so."""
+        return {"http1": self.port, "h2c": self.h2c_port}.get(way, self.tls_port)
 
     @classmethod
     def is_there(cls) -> bool:
@@ -65,7 +76,8 @@ class Peer(ABC):
         with (self.folder / "output").open("wb") as output:
             command = ["taskset", "-c", str(PROXY_CORE), *self.command()]
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        wait_for_port(self.port, self._child, self.folder / "output")
+        for port in {self.port, self.h2c_port, self.tls_port}:
+            wait_for_port(port, self._child, self.folder / "output")
 
     def stop(self) -> None:
         """Ends it and its children."""

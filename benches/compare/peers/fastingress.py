@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import b64encode
 
 from benches.compare.peers.base import Peer
 
 MANIFESTS = """
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata:
+  name: shop
+data:
+  tls.crt: {chain}
+  tls.key: {key}
+---
 apiVersion: v1
 kind: Service
 metadata:
@@ -22,8 +32,13 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: shop
+  annotations:
+    nginx.ingress.kubernetes.io/ssl-redirect: "false"
 spec:
   ingressClassName: fastingress
+  tls:
+    - secretName: shop
+      hosts: [shop.example.com]
   rules:
     - host: shop.example.com
       http:
@@ -52,7 +67,10 @@ class Fastingress(Peer):
     def command(self) -> list[str]:
         manifests = self.folder / "manifests"
         manifests.mkdir()
-        (manifests / "shop.yaml").write_text(MANIFESTS.format(backend=self.backend), encoding="utf-8")
+        chain, key = (b64encode(text).decode() for text in (self.pair.chain, self.pair.key))
+        filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key)
+        (manifests / "shop.yaml").write_text(filled, encoding="utf-8")
+        self.h2c_port = self.port
         return [
             sys.executable,
             "-m",
@@ -60,7 +78,9 @@ class Fastingress(Peer):
             f"--manifests={manifests}",
             "--bind=127.0.0.1",
             f"--http-port={self.port}",
-            "--https-port=off",
+            "--h2c",
+            f"--https-port={self.tls_port}",
+            "--default-ssl-certificate=default/shop",
             "--admin-port=off",
             "--workers=1",
             "--access-log=off",

@@ -19,20 +19,24 @@ defaults
     timeout http-keep-alive 3600s
     option http-keep-alive
     http-reuse always
-frontend front
-    bind 127.0.0.1:{port}
+{frontends}
+backend back
+    server one 127.0.0.1:{backend} pool-max-conn 320
+"""
+
+FRONTEND = """
+frontend {scheme}
+    {binds}
     http-request del-header Proxy
     http-request set-header X-Request-ID %[uuid()]
     http-request set-header X-Real-IP %[src]
     http-request set-header X-Forwarded-For %[src]
     http-request set-header X-Forwarded-Host %[req.hdr(Host)]
     http-request set-header X-Forwarded-Port %[dst_port]
-    http-request set-header X-Forwarded-Proto http
-    http-request set-header X-Forwarded-Scheme http
-    http-request set-header X-Scheme http
+    http-request set-header X-Forwarded-Proto {scheme}
+    http-request set-header X-Forwarded-Scheme {scheme}
+    http-request set-header X-Scheme {scheme}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
-backend back
-    server one 127.0.0.1:{backend} pool-max-conn 320
 """
 
 
@@ -49,5 +53,8 @@ class HAProxy(Peer):
 
     def command(self) -> list[str]:
         config = self.folder / "haproxy.cfg"
-        config.write_text(CONFIG.format(port=self.port, backend=self.backend), encoding="utf-8")
+        plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
+        secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
+        frontends = FRONTEND.format(scheme="http", binds=plain) + FRONTEND.format(scheme="https", binds=secure)
+        config.write_text(CONFIG.format(frontends=frontends, backend=self.backend), encoding="utf-8")
         return [self.program, "-db", "-f", str(config)]

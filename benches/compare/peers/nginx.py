@@ -30,16 +30,21 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port};
+        listen 127.0.0.1:{h2c} http2;
+        listen 127.0.0.1:{tls} ssl http2;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        ssl_certificate {pair};
+        ssl_certificate_key {pair};
         server_name shop.example.com;
         location / {{
             proxy_pass http://backend;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
+            proxy_set_header Host $host;
             proxy_set_header X-Request-ID $request_id;
             proxy_set_header X-Real-IP $remote_addr;
             proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Forwarded-Host $http_host;
+            proxy_set_header X-Forwarded-Host $host;
             proxy_set_header X-Forwarded-Port $server_port;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Scheme $scheme;
@@ -64,5 +69,13 @@ class Nginx(Peer):
 
     def command(self) -> list[str]:
         config = self.folder / "nginx.conf"
-        config.write_text(CONFIG.format(folder=self.folder, port=self.port, backend=self.backend), encoding="utf-8")
+        filled = CONFIG.format(
+            folder=self.folder,
+            port=self.port,
+            h2c=self.h2c_port,
+            tls=self.tls_port,
+            pair=self.pair.write(self.folder),
+            backend=self.backend,
+        )
+        config.write_text(filled, encoding="utf-8")
         return [self.program, "-p", str(self.folder), "-c", str(config)]

@@ -6,10 +6,15 @@ import json
 import subprocess
 import sys
 
-from benches.compare import process, report
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RequestReceived, StreamEnded
+
+from benches.compare import idle_client, process, report
+from benches.compare.correct import HOST
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded, Turn
-from benches.compare.scenarios import SCENARIOS, Idle, Load
+from benches.compare.scenarios import SCENARIOS, Handshakes, Idle, Load
 from tests.support.eventually import eventually
 
 VERSIONS = {"fastingress": "0.1.0", "nginx": "1.22"}
@@ -27,6 +32,23 @@ def test_the_table_shows_median_and_spread() -> None:
     scenario = next(each for each in SCENARIOS if isinstance(each, Load))
     table = report.markdown(scenario, {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}, VERSIONS)
     assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000 |" in table
+
+
+def test_handshakes_are_told_from_requests() -> None:
+    scenario = next(each for each in SCENARIOS if isinstance(each, Handshakes))
+    table = report.markdown(scenario, {"fastingress": loaded(400), "nginx": loaded(800)}, VERSIONS)
+    assert "| CPU per handshake |" in table
+    assert "| fastingress 0.1.0 | 400.0 us | 0.50 (0.50 to 0.50) |" in table
+
+
+def test_the_idle_client_asks_in_http2() -> None:
+    server = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+    server.initiate_connection()
+    events = server.receive_data(idle_client.http2_request())
+    (asked,) = (event for event in events if isinstance(event, RequestReceived))
+    assert (":authority", HOST) in asked.headers
+    assert (":path", "/1k") in asked.headers
+    assert any(isinstance(event, StreamEnded) for event in events)
 
 
 def test_memory_is_what_each_connection_added() -> None:
