@@ -15,7 +15,7 @@ from tests.support.certificates import Authority
 from tests.support.eventually import eventually
 from tests.support.fixtures import Serve
 from tests.support.gateway import Served
-from tests.support.grpc_server import Server, method
+from tests.support.grpc_server import SERVING, Server, method
 from tests.support.http2 import Http2Client
 from tests.support.manifests import Rule, ingress, service
 
@@ -95,6 +95,12 @@ def test_metadata_and_trailers_pass_both_ways(serve: Serve, servers: Start, auth
     initial, trailing = dict(call.initial_metadata()), dict(call.trailing_metadata())
     assert (initial["x-asked"], initial["x-raw-bin"], initial["x-server"]) == ("value", b"\x00\x01\xff", "one")
     assert (trailing["x-end"], trailing["x-raw-bin"]) == ("yes", b"\x00\xff")
+
+
+def test_the_health_service_is_one_like_any_other(serve: Serve, servers: Start, authority: Authority) -> None:
+    gateway = publish(serve, authority, servers().endpoint)
+    with channel(gateway, authority) as client:
+        assert client.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=PATIENCE) == SERVING
 
 
 def test_statuses_of_the_server_pass_as_they_are(serve: Serve, servers: Start, authority: Authority) -> None:

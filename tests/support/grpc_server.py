@@ -15,6 +15,9 @@ from tests.support.certificates import Pair
 
 SERVICE = "test.Echo"
 
+SERVING = b"\x08\x01"
+"""The answer of the health service of a server that is well."""
+
 
 def method(name: str) -> str:
     """The path of a method."""
@@ -37,6 +40,7 @@ class Echo(grpc.GenericRpcHandler):
         kinds: dict[str, Any] = {
             "Unary": grpc.unary_unary_rpc_method_handler(self._unary),
             "Name": grpc.unary_unary_rpc_method_handler(lambda _request, _context: self.name.encode()),
+            "Check": grpc.unary_unary_rpc_method_handler(lambda _request, _context: SERVING),
             "Count": grpc.unary_stream_rpc_method_handler(self._count),
             "Collect": grpc.stream_unary_rpc_method_handler(self._collect),
             "Chat": grpc.stream_stream_rpc_method_handler(self._chat),
