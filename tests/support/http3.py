@@ -122,6 +122,8 @@ class Http3Client:
         self.until(lambda: self.handshake or self.terminated)
         assert self.terminated is None, self.terminated
         self._h3 = H3Connection(self.quic)
+        # It takes the answer to a HEAD for one that was cut short.
+        vars(self._h3)["_check_content_length"] = lambda _: None
         self._send()
         return self
 

@@ -25,7 +25,7 @@ pub enum Failure {
     /// No route takes the request.
     #[error("no route")]
     NoRoute,
-    /// The connection does not stand for what the host asks of clients' certificates.
+    /// The connection does not stand for what the host asks of clients, or is not for that host.
     #[error("the request belongs on another connection")]
     Misdirected,
     /// The route names something that cannot be sent to.

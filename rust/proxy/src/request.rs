@@ -8,6 +8,7 @@ use crate::downstream::{After, Client};
 use crate::error::Failure;
 use crate::filters::{self, Verdict};
 use crate::grpc::Form;
+use crate::h3::announce::{Http3, stance};
 use crate::messages::framing_from_messages;
 use crate::record::Record;
 use crate::relay::{Pump, grpc_web};
@@ -46,6 +47,8 @@ pub struct Request<'c> {
     pub answered: bool,
     /// Pooled connections have had their chance.
     only_fresh: bool,
+    /// What HTTP/3 is to it.
+    pub http3: Http3,
     path: Vec<u8>,
 }
 
@@ -96,6 +99,7 @@ impl<'c> Request<'c> {
             grpc_web: None,
             answered: false,
             only_fresh: false,
+            http3: Http3::Nothing,
             path,
         }
     }
@@ -131,9 +135,11 @@ impl<'c> Request<'c> {
             client,
             head,
             record,
+            http3,
             path,
             ..
         } = self;
+        let served = client.worker.shared.alternative.is_some() && client.info.tls.is_some();
         let mut scratch = client.worker.buffers.take();
         let found = client.worker.with_table(|table| {
             let settings = table.settings().now.load();

@@ -5,6 +5,7 @@ use crate::downstream::{After, AnswerHead, Client};
 use crate::error::Failure;
 use crate::filters::Local;
 use crate::grpc::{Form, Status};
+use crate::h3::announce::{Http3, announce};
 use crate::record::Record;
 use crate::relay::{Outbox, Sink};
 use crate::request::{Request, protocol};
@@ -22,6 +23,8 @@ struct Answer<'a> {
     keep_alive: bool,
     /// The client speaks gRPC and reads this.
     grpc: Option<(Form, Status)>,
+    /// Says where HTTP/3 is.
+    announces: bool,
 }
 
 /// Answers in place of a backend because a filter says so.
@@ -36,6 +39,7 @@ pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Fa
         grpc: form_of(request)
             .filter(|_| local.location.is_none())
             .map(|form| (form, Status::of(local.status))),
+        announces: request.http3 == Http3::Announced,
     };
     Ok(send(request, &answer).await)
 }
@@ -57,6 +61,7 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         reason: failure.reason(),
         keep_alive,
         grpc: form_of(request).map(|form| (form, status_of(&failure))),
+        announces: request.http3 == Http3::Announced,
     };
     send(request, &answer).await
 }
@@ -72,6 +77,7 @@ pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After
         reason: failure.reason(),
         keep_alive: false,
         grpc: spoken(head).map(|form| (form, status_of(&failure))),
+        announces: false,
     };
     record.bytes_out = write(client, head, &answer).await;
     let worker = &client.worker;
@@ -160,6 +166,9 @@ fn compose(client: &mut Client, request: &Head, answer: &Answer<'_>, out: &mut O
     head.append(b"content-type", kind);
     if let Some(location) = answer.location {
         head.append(b"location", location);
+    }
+    if answer.announces {
+        announce(&mut head, worker.shared.alternative.as_deref());
     }
     let to_head = request.method() == b"HEAD";
     let begun = client.begin_answer(

@@ -121,6 +121,9 @@ impl Gateway {
         let connection_limit = limits::connections(options.connection_limit)?;
         let (ports, admin) = Ports::bind(&options)?;
         let addresses = ports.addresses(admin.as_ref());
+        if options.http3_advertise_port == 0 {
+            options.http3_advertise_port = addresses.https.first().map_or(0, SocketAddr::port);
+        }
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));

@@ -5,6 +5,7 @@
 
 use crate::buffers::{Budget, Buffers};
 use crate::deadline::Timer;
+use crate::h3::announce::alternative;
 use crate::observe::{LogHandle, WorkerMetrics};
 use crate::options::Options;
 use crate::tls::Authorities;
@@ -60,6 +61,8 @@ pub struct Shared {
     pub connection_limit: usize,
     /// Sockets that accept.
     pub listeners: AtomicUsize,
+    /// What clients are told about HTTP/3, if it is served: the value of Alt-Svc.
+    pub alternative: Option<Box<str>>,
 }
 
 impl Shared {
@@ -83,6 +86,7 @@ impl Shared {
             sessions: AtomicUsize::new(0),
             connection_limit,
             listeners: AtomicUsize::new(0),
+            alternative: options.http3.then(|| alternative(options.http3_advertise_port)),
             options,
         }
     }

@@ -37,7 +37,11 @@ pub fn server(tls: &rustls::ServerConfig) -> Result<ServerConfig, TlsError> {
         .tls13()
         .and_then(|suite| suite.quic_suite())
         .ok_or_else(|| refused("no cipher suite for the first packets"))?;
-    let tls = QuicServerConfig::with_initial(Arc::new(tls), suite).map_err(|error| refused(&error.to_string()))?;
+    let tls = Arc::new(tls);
+    // The library finds out only when the first client comes.
+    rustls::quic::ServerConnection::new(tls.clone(), rustls::quic::Version::V1, Vec::new())
+        .map_err(|error| refused(&error.to_string()))?;
+    let tls = QuicServerConfig::with_initial(tls, suite).map_err(|error| refused(&error.to_string()))?;
     let mut config = ServerConfig::with_crypto(Arc::new(tls));
     config
         .transport_config(Arc::new(transport()))

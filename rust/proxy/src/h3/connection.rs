@@ -41,7 +41,7 @@ pub async fn serve(quic: quinn::Connection, info: Rc<ConnInfo>, worker: Rc<Worke
     let options = &worker.shared.options;
     let limit = options.head_limit as u64;
     let shared = Shared::new(quic.clone(), &worker.shared.budget);
-    let adapter = Quic::new(quic.clone(), &shared, limit * PACKED);
+    let adapter = Quic::new(quic, &shared, limit * PACKED);
     let latest = adapter.latest();
     let mut builder = h3::server::builder();
     builder
@@ -65,13 +65,8 @@ pub async fn serve(quic: quinn::Connection, info: Rc<ConnInfo>, worker: Rc<Worke
         had_streams: false,
         slot,
     };
-    let flood = session.run(connection).await;
+    session.run(connection).await;
     worker.unregister(slot);
-    if let Some(flood) = flood {
-        worker.metrics.flooded(flood);
-        let code = quinn::VarInt::from_u32(Code::H3_EXCESSIVE_LOAD.value() as u32);
-        quic.close(code, b"");
-    }
 }
 
 /// How far the end is.
@@ -89,7 +84,9 @@ enum Event {
     Request(RequestResolver<Quic, Bytes>),
     /// Go one step towards the end.
     Close(Closing),
-    End(Option<Flood>),
+    /// The client broke a bound.
+    Flood(Flood),
+    End,
 }
 
 /// What the task of a connection keeps.
@@ -106,8 +103,7 @@ struct Session {
 }
 
 impl Session {
-    /// Ends with the bound that the client broke, if any.
-    async fn run(mut self, mut connection: Connection<Quic, Bytes>) -> Option<Flood> {
+    async fn run(mut self, mut connection: Connection<Quic, Bytes>) {
         loop {
             let event = poll_fn(|cx| self.poll(cx, &mut connection)).await;
             match event {
@@ -118,7 +114,11 @@ impl Session {
                     let _told_or_gone = timeout(GOODBYE, connection.shutdown(more)).await;
                     self.deadline.restart(CROSSING);
                 }
-                Event::End(flood) => return flood,
+                Event::Flood(flood) => {
+                    self.worker.metrics.flooded(flood);
+                    return self.shared.close(Code::H3_EXCESSIVE_LOAD);
+                }
+                Event::End => return,
             }
         }
     }
@@ -127,7 +127,7 @@ impl Session {
         self.shared.attend(cx.waker());
         self.worker.idle(self.slot, cx.waker());
         if let Some(flood) = self.shared.caught() {
-            return Poll::Ready(Event::End(Some(flood)));
+            return Poll::Ready(Event::Flood(flood));
         }
         if self.worker.is_draining() && self.closing == Closing::No {
             return Poll::Ready(Event::Close(Closing::Asked));
@@ -135,7 +135,7 @@ impl Session {
         // What it waits for is kept in the connection, not in the future.
         match pin!(connection.accept()).poll(cx) {
             Poll::Ready(Ok(Some(resolver))) => return Poll::Ready(Event::Request(resolver)),
-            Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(Event::End(None)),
+            Poll::Ready(Ok(None) | Err(_)) => return Poll::Ready(Event::End),
             Poll::Pending => {}
         }
         self.poll_silence(cx)
@@ -160,7 +160,7 @@ impl Session {
         std::task::ready!(self.deadline.poll(cx));
         Poll::Ready(match self.closing {
             Closing::No | Closing::Asked => Event::Close(Closing::Final),
-            Closing::Final => Event::End(None),
+            Closing::Final => Event::End,
         })
     }
 

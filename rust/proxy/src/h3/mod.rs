@@ -10,10 +10,12 @@
 //! | [`stream`] | one stream as the spine sees it |
 //! | [`quic`] | streams for the `h3` crate, and past it |
 //! | [`frames`] | bytes of a stream as frames |
+//! | [`announce`] | who is told about it, and who may not use it |
 //!
 //! QUIC is the `quinn` crate, whose tasks run on the worker's own thread. This file accepts connections: limits,
 //! proof of addresses, handshakes.
 
+pub mod announce;
 mod config;
 mod connection;
 mod frames;

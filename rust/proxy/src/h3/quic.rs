@@ -403,7 +403,8 @@ impl quic::SendStream<Bytes> for TwoWay {
     }
 }
 
-fn number(value: u64) -> VarInt {
+/// A code as QUIC has it.
+pub fn number(value: u64) -> VarInt {
     VarInt::from_u64(value).unwrap_or(VarInt::MAX)
 }
 

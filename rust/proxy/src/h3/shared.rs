@@ -1,7 +1,9 @@
 //! What a connection and its streams share: how many there are, what they hold, what the client did too often.
 
+use super::quic::number;
 use crate::buffers::{Budget, Lease};
 use crate::h2::floods::{Flood, Floods};
+use h3::error::Code;
 use quinn::VarInt;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -60,6 +62,11 @@ impl Shared {
     /// What there was too much of.
     pub fn caught(&self) -> Option<Flood> {
         self.floods.caught()
+    }
+
+    /// Ends the connection at once.
+    pub fn close(&self, code: Code) {
+        self.quic.close(number(code.value()), b"");
     }
 
     /// Streams under way.
