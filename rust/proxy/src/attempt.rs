@@ -8,7 +8,7 @@ use crate::downstream::{After, AnswerHead};
 use crate::error::Failure;
 use crate::filters;
 use crate::grpc::{self, Form};
-use crate::h3::announce::{Http3, announce};
+use crate::h3::announce::announce;
 use crate::head::{HeadError, poll_head};
 use crate::messages::{Ending, framing_from_messages};
 use crate::relay::{Pump, PumpError, Tunnel, Wait};
@@ -324,7 +324,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
     /// Policies on the answer's head. A Date is added where there is none (RFC 9110 section 6.6.1).
     fn filter_answer(&mut self) {
         filters::on_response(&mut self.head, &self.found.route);
-        if self.request.http3 == Http3::Announced {
+        if self.request.announces {
             announce(&mut self.head, self.request.client.worker.shared.alternative.as_deref());
         }
         if self.head.get(Name::Date).is_none() {

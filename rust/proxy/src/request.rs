@@ -8,7 +8,7 @@ use crate::downstream::{After, Client};
 use crate::error::Failure;
 use crate::filters::{self, Verdict};
 use crate::grpc::Form;
-use crate::h3::announce::{Http3, stance};
+use crate::h3::announce::is_announced_to;
 use crate::messages::framing_from_messages;
 use crate::record::Record;
 use crate::relay::{Pump, grpc_web};
@@ -47,8 +47,8 @@ pub struct Request<'c> {
     pub answered: bool,
     /// Pooled connections have had their chance.
     only_fresh: bool,
-    /// What HTTP/3 is to it.
-    pub http3: Http3,
+    /// Its answer says where HTTP/3 is.
+    pub announces: bool,
     path: Vec<u8>,
 }
 
@@ -99,7 +99,7 @@ impl<'c> Request<'c> {
             grpc_web: None,
             answered: false,
             only_fresh: false,
-            http3: Http3::Nothing,
+            announces: false,
             path,
         }
     }
@@ -135,11 +135,10 @@ impl<'c> Request<'c> {
             client,
             head,
             record,
-            http3,
+            announces,
             path,
             ..
         } = self;
-        let served = client.worker.shared.alternative.is_some() && client.info.tls.is_some();
         let mut scratch = client.worker.buffers.take();
         let found = client.worker.with_table(|table| {
             let settings = table.settings().now.load();
@@ -155,6 +154,7 @@ impl<'c> Request<'c> {
             if client.info.tls.is_some() && table.passthrough(head.host()).is_some() {
                 return Err(Failure::Misdirected);
             }
+            *announces = is_announced_to(&client.info, head.version());
             let route = lookup.route.ok_or(Failure::NoRoute)?.clone();
             Ok::<_, Failure>(Found {
                 settings: route.settings.now.load_full(),

@@ -5,7 +5,7 @@ use crate::downstream::{After, AnswerHead, Client};
 use crate::error::Failure;
 use crate::filters::Local;
 use crate::grpc::{Form, Status};
-use crate::h3::announce::{Http3, announce};
+use crate::h3::announce::announce;
 use crate::record::Record;
 use crate::relay::{Outbox, Sink};
 use crate::request::{Request, protocol};
@@ -39,7 +39,7 @@ pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Fa
         grpc: form_of(request)
             .filter(|_| local.location.is_none())
             .map(|form| (form, Status::of(local.status))),
-        announces: request.http3 == Http3::Announced,
+        announces: request.announces,
     };
     Ok(send(request, &answer).await)
 }
@@ -61,7 +61,7 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         reason: failure.reason(),
         keep_alive,
         grpc: form_of(request).map(|form| (form, status_of(&failure))),
-        announces: request.http3 == Http3::Announced,
+        announces: request.announces,
     };
     send(request, &answer).await
 }

@@ -33,6 +33,10 @@ The arguments of the container. What the chart decides comes first, then `config
 {{- if .Values.topologyAwareRouting }}
 - --topology-aware-routing=true
 {{- end }}
+{{- if .Values.http3.enabled }}
+- --http3=true
+- --http3-advertise-port={{ .Values.http3.advertisePort | default .Values.service.httpsPort }}
+{{- end }}
 - --shutdown-delay={{ int .Values.drain.delaySeconds }}s
 - --drain-timeout={{ int .Values.drain.timeoutSeconds }}s
 {{- range $name, $value := .Values.config }}

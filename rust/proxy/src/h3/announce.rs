@@ -1,38 +1,16 @@
-//! Telling clients that HTTP/3 is served, and which hosts it is not for.
+//! Telling clients that HTTP/3 is served.
 //!
 //! QUIC is always terminated here, and its handshake is over before anybody could ask for a client's certificate. So a
 //! host whose TLS goes to its backend unopened, or that asks for certificates, is not announced; whoever asks for it over
-//! HTTP/3 all the same is told that the request belongs on another connection (421).
+//! HTTP/3 all the same is told that the request belongs on another connection (421), as on any that was not made for it.
 
+use crate::conn::ConnInfo;
 use fastingress_http1::{Head, Version};
-use fastingress_route::RouteTable;
 
-/// What HTTP/3 is to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Http3 {
-    /// Nothing: it is not served, or the request came without TLS.
-    Nothing,
-    /// Its answer says where it is.
-    Announced,
-    /// The request came by it.
-    Used,
-    /// The request came by it to a host that is not for it.
-    Misused,
-}
-
-/// What HTTP/3 is to a request for `host`. `served`: it is served at all, and the request came over TLS.
-pub fn stance(table: &RouteTable, host: &[u8], version: Version, served: bool) -> Http3 {
-    match (version, served && is_open(table, host)) {
-        (Version::Http3, true) => Http3::Used,
-        (Version::Http3, false) => Http3::Misused,
-        (_, true) => Http3::Announced,
-        (_, false) => Http3::Nothing,
-    }
-}
-
-/// Whether the connections of a host end here and nothing is asked of their clients.
-fn is_open(table: &RouteTable, host: &[u8]) -> bool {
-    table.passthrough(host).is_none() && table.client_policy(host).is_none()
+/// Whether the answer to a request that belongs on its connection says where HTTP/3 is. On a connection that was asked for a
+/// certificate belong requests alone to hosts that ask.
+pub fn is_announced_to(conn: &ConnInfo, version: Version) -> bool {
+    version != Version::Http3 && conn.tls.as_ref().is_some_and(|tls| tls.client.is_none())
 }
 
 /// The value of Alt-Svc (RFC 7838, 3): good for a day, at the same host.
@@ -65,14 +43,5 @@ mod tests {
         head.append(b"Alt-Svc", b"clear");
         announce(&mut head, Some(&alternative(443)));
         assert_eq!(value(&head), [b"clear".to_vec()]);
-    }
-
-    #[test]
-    fn what_is_not_served_is_nothing_to_anybody() {
-        let table = RouteTable::empty();
-        let stance = |version, served| stance(&table, b"test.example", version, served);
-        assert_eq!(stance(Version::Http11, false), Http3::Nothing);
-        assert_eq!(stance(Version::Http2, true), Http3::Announced);
-        assert_eq!(stance(Version::Http3, true), Http3::Used);
     }
 }

@@ -10,7 +10,7 @@
 //! | [`stream`] | one stream as the spine sees it |
 //! | [`quic`] | streams for the `h3` crate, and past it |
 //! | [`frames`] | bytes of a stream as frames |
-//! | [`announce`] | who is told about it, and who may not use it |
+//! | [`announce`] | who is told about it |
 //!
 //! QUIC is the `quinn` crate, whose tasks run on the worker's own thread. This file accepts connections: limits,
 //! proof of addresses, handshakes.
