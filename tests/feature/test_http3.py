@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aioquic.h3.connection import Setting
 
 from tests.support.backend import Backend, Exchange
 from tests.support.certificates import Authority, blind
@@ -149,6 +150,16 @@ def test_interim_answers_are_dropped(shop: Open) -> None:
     with Http3Client(gateway.https) as client:
         answered = client.get()
     assert (answered.status, answered.text) == (200, "final")
+
+
+def test_websockets_are_not_offered_and_not_served(shop: Open) -> None:
+    gateway, backend = shop()
+    with Http3Client(gateway.https) as client:
+        assert client.get().status == 200
+        assert not (client.h3.received_settings or {}).get(Setting.ENABLE_CONNECT_PROTOCOL)
+        extended = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":path", "/chat")]
+        assert client.answer(client.head([*extended, (":authority", HOST)], end=False)).reset == MESSAGE_ERROR
+    assert len(backend.requests) == 1
 
 
 def test_many_streams_at_once_each_get_their_own_answer(shop: Open) -> None:

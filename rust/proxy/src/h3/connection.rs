@@ -44,10 +44,7 @@ pub async fn serve(quic: quinn::Connection, info: Rc<ConnInfo>, worker: Rc<Worke
     let adapter = Quic::new(quic, &shared, limit * PACKED);
     let latest = adapter.latest();
     let mut builder = h3::server::builder();
-    builder
-        .max_field_section_size(limit)
-        .enable_extended_connect(true)
-        .send_grease(false);
+    builder.max_field_section_size(limit).send_grease(false);
     let wait = Duration::from_millis(options.head_timeout_ms.into());
     let Ok(Ok(connection)) = timeout(wait, builder.build(adapter)).await else {
         return;
