@@ -354,9 +354,10 @@ def test_nothing_of_the_corpus_gets_through_that_http1_refuses(
         except ValueError:
             continue  # not even the form of a head
         sent += 1
-        before = len(backend.requests)
-        answer, goaway = ask(gateway, request.fields, request.body, request.trailers)
-        passed = backend.requests[before:]
+        # Of a request that is refused in its body the head may come to the backend when the next one is under way.
+        mark = str(sent)
+        answer, goaway = ask(gateway, [*request.fields, (b"x-case", mark.encode())], request.body, request.trailers)
+        passed = [each for each in backend.requests if each.header("x-case") == mark]
         rule = case.outcome.removeprefix("refused ")
         if case.head_is_refused and rule not in ABOUT_LINES and case.about not in CUT_OFF and passed:
             wrong.append(f"{case.about}: refused as {rule} by HTTP/1, passed: {passed[0].raw_head!r}")
