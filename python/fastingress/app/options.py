@@ -32,6 +32,7 @@ def translate_options(config: Config) -> Options:
             compat=config.compat,
             default_backend_service=config.default_backend_service or "",
             default_ssl_certificate=config.default_ssl_certificate or "",
+            ssl_session_ticket_secret=config.ssl_session_ticket_secret or "",
             trusted_proxies=config.trusted_proxies,
             ssl_passthrough=config.enable_ssl_passthrough,
             allow_cross_namespace_resources=config.allow_cross_namespace_resources,
@@ -42,6 +43,10 @@ def translate_options(config: Config) -> Options:
                 connect_timeout_ms=_milliseconds(config.connect_timeout),
                 read_timeout_ms=_milliseconds(config.read_timeout),
                 send_timeout_ms=_milliseconds(config.send_timeout),
+                hsts=config.hsts,
+                hsts_max_age=config.hsts_max_age,
+                hsts_include_subdomains=config.hsts_include_subdomains,
+                hsts_preload=config.hsts_preload,
             ),
         )
     except ValueError as error:
@@ -119,6 +124,8 @@ def core_options(config: Config) -> bytes:
             "access_log": config.access_log,
             "ssl_protocols": config.ssl_protocols,
             "ssl_ciphers": config.ssl_ciphers,
+            "ssl_session_tickets": config.ssl_session_tickets,
+            "certificate_expiry_warning_s": round(config.certificate_expiry_warning),
             "http2": config.http2,
             "h2c": config.h2c,
             "http3": config.http3,

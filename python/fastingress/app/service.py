@@ -9,6 +9,7 @@ Stop: not ready, go on accepting for a while, drain, end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ _SHOW_METRICS_EVERY = 1.0
 _TELL_WAITING_EVERY = 0.5
 _VERIFY_AFTER = 0.2
 _RETRY_PORTS_EVERY = 1.0
+_VERIFY_EVERY = 600.0
+"""Certificates grow old without a change to them."""
 _PATIENCE = 2.0
 """Seconds that a Secret has to come from the API server before it is said to be missing."""
 
@@ -177,9 +180,10 @@ class Service:
         asyncio.get_running_loop().call_later(_TELL_WAITING_EVERY, self._tell_waiting, cluster)
 
     async def _verify(self) -> None:
-        """Checks keys and names of new certificates, after the table that holds them is live."""
+        """Checks keys and names of new certificates, after the table that holds them is live, and the age of all."""
         while True:
-            await self._unverified.wait()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._unverified.wait(), _VERIFY_EVERY)
             await asyncio.sleep(_VERIFY_AFTER)
             self._unverified.clear()
             self._reported.clear()

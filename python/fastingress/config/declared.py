@@ -10,6 +10,7 @@ from fastingress.config.kinds import (
     ADDRESS,
     BOOLEAN,
     CONTROLLER,
+    DAYS,
     DURATION,
     FILE,
     NAMESPACE,
@@ -248,6 +249,35 @@ class Config:
 
     default_ssl_certificate: str | None = declare(
         SECRET, None, _TLS, "The Secret for server names that have no certificate. Without it one is made up at start."
+    )
+    hsts: bool = declare(
+        BOOLEAN,
+        True,
+        _TLS,
+        "Send Strict-Transport-Security with answers over TLS, for hosts that have a certificate.",
+    )
+    hsts_max_age: int = declare(number(least=0, most=10**15), 31_536_000, _TLS, "Its max-age, in seconds.")
+    hsts_include_subdomains: bool = declare(BOOLEAN, True, _TLS, "Let it speak for all subdomains of the host.")
+    hsts_preload: bool = declare(BOOLEAN, False, _TLS, "Let it ask for a place in the lists that browsers come with.")
+    ssl_session_tickets: bool = declare(
+        BOOLEAN,
+        True,
+        _TLS,
+        "Let clients keep their sessions in tickets, whose keys change by themselves. Otherwise sessions are kept "
+        "here, a bounded number of them.",
+    )
+    ssl_session_ticket_secret: str | None = declare(
+        SECRET,
+        None,
+        _TLS,
+        "The Secret with the keys of session tickets, so that replicas take each other's. Without it each process "
+        "makes its own.",
+    )
+    certificate_expiry_warning: float = declare(
+        DAYS,
+        14 * 86_400.0,
+        _TLS,
+        "How long before its end a certificate is reported; 0 for only once it has expired.",
     )
     ssl_protocols: tuple[str, ...] = declare(
         many(choice("TLSv1.2", "TLSv1.3"), empty="none"), ("TLSv1.2", "TLSv1.3"), _TLS, "The TLS versions to offer."

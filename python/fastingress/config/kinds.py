@@ -144,6 +144,27 @@ def _show_duration(value: Any) -> str:
     return f"{value:g}s"
 
 
+_DAY = 86_400.0
+_MOST_DAYS = 3_650
+
+
+def _days(value: Any) -> float:
+    match = re.fullmatch(r"([0-9]{1,4})d", str(value).strip())
+    if match is not None:
+        seconds = int(match[1]) * _DAY
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        seconds = _duration(value)
+    if not 0 <= seconds <= _MOST_DAYS * _DAY:
+        raise ValueError(f"{value!r} is not between 0 and {_MOST_DAYS} days")
+    return seconds
+
+
+def _show_days(value: Any) -> str:
+    return f"{value / _DAY:g}d" if value and value % _DAY == 0 else _show_duration(value)
+
+
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -235,6 +256,7 @@ PORT: Kind[int | None] = Kind(metavar="PORT", parse=_port, show=lambda value: "o
 ADDRESS = Kind(metavar="ADDRESS", parse=_address)
 NETWORKS = many(Kind(metavar="CIDR", parse=_network), empty="none")
 DURATION = Kind(metavar="DURATION", parse=_duration, show=_show_duration)
+DAYS = Kind(metavar="DURATION", parse=_days, show=_show_days)
 POSITIVE_DURATION = Kind(metavar="DURATION", parse=_positive_duration, show=_show_duration)
 SIZE = Kind(metavar="SIZE", parse=_size, show=_show_size)
 BOOLEAN = Kind(metavar="", parse=_boolean, show=lambda value: "on" if value else "off", boolean=True)

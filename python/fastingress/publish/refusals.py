@@ -15,7 +15,9 @@ from fastingress.model import Key, ReportedProblem
 from fastingress.problems import ObjectRef, Problem, Severity
 from fastingress.store import View
 
-_WARNINGS = frozenset({"AliasShadowed", "CertificateExpired", "CertificateNameMismatch"})
+_WARNINGS = frozenset(
+    {"AliasShadowed", "CertificateExpired", "CertificateExpiresSoon", "CertificateNameMismatch", "InvalidStaple"}
+)
 """What still serves, if not quite as its owner may think. All else that Rust refuses is an error."""
 
 

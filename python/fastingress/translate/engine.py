@@ -28,6 +28,7 @@ from fastingress.translate.queue import Queue
 from fastingress.translate.settings import PROCESS, translate_settings
 from fastingress.translate.state import State
 from fastingress.translate.streams import targets, translate_streams
+from fastingress.translate.tickets import translate_tickets
 from fastingress.translate.uids import Uids
 from fastingress.translate.units import IDENTITY, Unit, Units
 
@@ -170,6 +171,8 @@ class Translator:
             return self._certificate(view, key)
         if kind == "authority":
             return self._authority(view, key)
+        if kind == "tickets":
+            return self._tickets(view, key)
         if kind == IDENTITY:
             return self._identity(view, key)
         if kind == "class":
@@ -219,6 +222,11 @@ class Translator:
         entries = {} if value is None else {key: encode(value)}
         return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
 
+    def _tickets(self, view: RecordingView, key: Key) -> Unit:
+        value, findings = translate_tickets(view, *_namespace_and_name(key))
+        entries: dict[Key, bytes] = {} if value is None else {("tickets", PROCESS): encode(value)}
+        return Unit(entries=entries, depends=tuple(view.dependencies), findings=tuple(findings))
+
     def _identity(self, view: RecordingView, key: Key) -> Unit:
         self._counts.certificates += 1
         value, findings = translate_identity(view, *_namespace_and_name(key))
@@ -244,9 +252,11 @@ class Translator:
         self._counts.settings += 1
         value = translate_settings(self._options)
         findings = check_own_class(view, self._options)
+        tickets = self._options.ssl_session_ticket_secret
+        shared: frozenset[Key] = frozenset({("tickets", tickets)} if tickets else ())
         return Unit(
             entries={_SETTINGS: encode(value)},
-            refers=_targets(value),
+            refers=_targets(value) | shared,
             depends=tuple(view.dependencies),
             findings=tuple(findings),
         )

@@ -66,6 +66,8 @@ class Options(Struct, frozen=True, kw_only=True):
     """`namespace/name` or `namespace/name:port`; without a port the first one of the Service."""
     default_ssl_certificate: str = ""
     """`namespace/name` of a Secret."""
+    ssl_session_ticket_secret: str = ""
+    """`namespace/name` of a Secret."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks, or single addresses."""
     allow_cross_namespace_resources: bool = False
@@ -83,8 +85,12 @@ class Options(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.default_backend_service:
             _check_service(self.default_backend_service)
-        if self.default_ssl_certificate and not _SECRET.fullmatch(self.default_ssl_certificate):
-            raise ValueError(f"--default-ssl-certificate: {self.default_ssl_certificate!r} is not namespace/name")
+        for flag, secret in (
+            ("--default-ssl-certificate", self.default_ssl_certificate),
+            ("--ssl-session-ticket-secret", self.ssl_session_ticket_secret),
+        ):
+            if secret and not _SECRET.fullmatch(secret):
+                raise ValueError(f"{flag}: {secret!r} is not namespace/name")
         for prefix in self.annotation_prefixes:
             if not prefix.endswith("/"):
                 raise ValueError(f"an annotation prefix ends in '/', {prefix!r} does not")

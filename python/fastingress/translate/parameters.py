@@ -21,6 +21,7 @@ from fastingress.translate.options import Options
 from fastingress.translate.settings import translate_settings
 
 _MOST_TRIES = 100
+_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ def _tries(text: str) -> int:
     return int(word)
 
 
+def _seconds(text: str) -> int:
+    word = text.strip()
+    if not (word.isascii() and word.isdecimal()) or len(word) > _LONGEST_NUMBER:
+        raise ValueError("is not a whole number of seconds")
+    return int(word)
+
+
 PARAMETERS = (
     Parameter("proxy-body-size", SIZE, "body_limit", "The largest request body; `0` is no limit."),
     Parameter("proxy-connect-timeout", DURATION, "connect_timeout_ms", "How long connecting to an endpoint may take."),
@@ -76,6 +84,12 @@ PARAMETERS = (
     Parameter(
         "enable-underscores-in-headers", BOOLEAN, "underscores_in_headers", "Let header names with underscores pass."
     ),
+    Parameter("hsts", BOOLEAN, "hsts", "Send Strict-Transport-Security with answers over TLS."),
+    Parameter("hsts-max-age", ValueType("seconds", "31536000", _seconds), "hsts_max_age", "Its `max-age`."),
+    Parameter(
+        "hsts-include-subdomains", BOOLEAN, "hsts_include_subdomains", "Let it speak for all subdomains of the host."
+    ),
+    Parameter("hsts-preload", BOOLEAN, "hsts_preload", "Let it ask for a place in the lists that browsers come with."),
     Parameter("disable-access-log", BOOLEAN, "access_log", "Write no access records.", negated=True),
 )
 """All keys, in the order of the reference page."""

@@ -20,7 +20,7 @@ from fastingress.translate.state import State
 
 IDENTITY = "identity"
 """What is shown to endpoints. Produces a certificate, as the unit of that kind does."""
-UNITS_OF_SECRETS = ("certificate", "authority", IDENTITY)
+UNITS_OF_SECRETS = ("certificate", "authority", "tickets", IDENTITY)
 """Those that are named by a Secret."""
 _SHARED = ("endpoints", "class", *UNITS_OF_SECRETS)
 _FETCHED = ("Secret", "ConfigMap")

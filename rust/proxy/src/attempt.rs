@@ -323,6 +323,9 @@ impl<'r, 'c> Attempt<'r, 'c> {
 
     /// Policies on the answer's head. A Date is added where there is none (RFC 9110 section 6.6.1).
     fn filter_answer(&mut self) {
+        if let Some(settings) = &self.request.strict {
+            filters::hsts(&mut self.head, settings);
+        }
         filters::on_response(&mut self.head, &self.found.route);
         if self.request.announces {
             announce(&mut self.head, self.request.client.worker.shared.alternative.as_deref());

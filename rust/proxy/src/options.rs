@@ -30,6 +30,10 @@ pub struct Options {
     pub ssl_protocols: Vec<String>,
     /// Cipher suites by IANA or OpenSSL name, in order of preference; empty: all that the library holds safe.
     pub ssl_ciphers: Vec<String>,
+    /// Let clients keep their sessions in tickets; otherwise they are kept here, a bounded number.
+    pub ssl_session_tickets: bool,
+    /// Seconds before the end of a certificate from which on that is a problem; 0: never.
+    pub certificate_expiry_warning_s: u32,
     /// Offer HTTP/2 on the TLS port.
     pub http2: bool,
     /// Take HTTP/2 with prior knowledge on the plain port.
@@ -78,6 +82,8 @@ impl Default for Options {
             access_log: LogFormat::Text,
             ssl_protocols: vec!["TLSv1.2".into(), "TLSv1.3".into()],
             ssl_ciphers: Vec::new(),
+            ssl_session_tickets: true,
+            certificate_expiry_warning_s: 14 * 24 * 60 * 60,
             http2: true,
             h2c: false,
             http3: false,

@@ -49,6 +49,8 @@ pub struct Request<'c> {
     only_fresh: bool,
     /// Its answer says where HTTP/3 is.
     pub announces: bool,
+    /// The settings that its answer says how to come back by, if it came over TLS to a host with a certificate.
+    pub strict: Option<Arc<schema::Settings>>,
     path: Vec<u8>,
 }
 
@@ -100,6 +102,7 @@ impl<'c> Request<'c> {
             answered: false,
             only_fresh: false,
             announces: false,
+            strict: None,
             path,
         }
     }
@@ -136,6 +139,7 @@ impl<'c> Request<'c> {
             head,
             record,
             announces,
+            strict,
             path,
             ..
         } = self;
@@ -169,6 +173,7 @@ impl<'c> Request<'c> {
         let Found { route, settings, .. } = &found;
         record.log = route.policy.access_log.unwrap_or(settings.access_log);
         record.route = Some(route.clone());
+        *strict = (client.info.tls.is_some() && found.host_has_certificate).then(|| settings.clone());
         Ok(found)
     }
 

@@ -3,15 +3,17 @@
 
 use crate::downstream::{After, AnswerHead, Client};
 use crate::error::Failure;
-use crate::filters::Local;
+use crate::filters::{self, Local};
 use crate::grpc::{Form, Status};
 use crate::h3::announce::announce;
 use crate::record::Record;
 use crate::relay::{Outbox, Sink};
 use crate::request::{Request, protocol};
 use fastingress_http1::{Framing, Head, Name, Version};
+use fastingress_route::schema::Settings;
 use std::future::poll_fn;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ struct Answer<'a> {
     location: Option<&'a [u8]>,
     reason: &'static str,
     keep_alive: bool,
+    /// The settings that say how to come back.
+    strict: Option<Arc<Settings>>,
     /// The client speaks gRPC and reads this.
     grpc: Option<(Form, Status)>,
     /// Says where HTTP/3 is.
@@ -36,6 +40,7 @@ pub async fn local(request: &mut Request<'_>, local: &Local) -> Result<After, Fa
         location: local.location.as_deref(),
         reason: local.reason,
         keep_alive,
+        strict: request.strict.clone(),
         grpc: form_of(request)
             .filter(|_| local.location.is_none())
             .map(|form| (form, Status::of(local.status))),
@@ -60,6 +65,7 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
         location: None,
         reason: failure.reason(),
         keep_alive,
+        strict: request.strict.clone(),
         grpc: form_of(request).map(|form| (form, status_of(&failure))),
         announces: request.announces,
     };
@@ -76,6 +82,7 @@ pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After
         location: None,
         reason: failure.reason(),
         keep_alive: false,
+        strict: None,
         grpc: spoken(head).map(|form| (form, status_of(&failure))),
         announces: false,
     };
@@ -169,6 +176,9 @@ fn compose(client: &mut Client, request: &Head, answer: &Answer<'_>, out: &mut O
     }
     if answer.announces {
         announce(&mut head, worker.shared.alternative.as_deref());
+    }
+    if let Some(settings) = &answer.strict {
+        filters::hsts(&mut head, settings);
     }
     let to_head = request.method() == b"HEAD";
     let begun = client.begin_answer(

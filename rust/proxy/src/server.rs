@@ -6,7 +6,7 @@ use crate::listen::{BindError, Port};
 use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
 use crate::options::{LogFormat, Options};
 use crate::stream::listeners::{self, Listeners};
-use crate::tls::{self, Authorities, Certificates, Termination, TlsError};
+use crate::tls::{self, Authorities, Certificates, Termination, Tickets, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
 use crate::{accept, h3, limits};
@@ -72,6 +72,7 @@ pub struct Gateway {
     compiler: Mutex<Compiler>,
     certificates: Arc<Certificates>,
     authorities: Arc<Authorities>,
+    tickets: Arc<Tickets>,
     metrics: Arc<Metrics>,
     dns: Mutex<DnsResolver>,
     upstreams: Arc<UpstreamShared>,
@@ -109,6 +110,7 @@ struct Condition {
     /// Metrics of the control plane, as text.
     more_metrics: RwLock<Arc<str>>,
     log: Option<Arc<AccessLog>>,
+    certificates: Arc<Certificates>,
 }
 
 impl Gateway {
@@ -126,9 +128,18 @@ impl Gateway {
         }
         let table = Arc::new(ArcSwap::new(RouteTable::empty()));
         let certificates = Certificates::new()?;
+        certificates.warn_before(options.certificate_expiry_warning_s);
         let resolver = Arc::new(tls::Resolver::new(table.clone(), certificates.clone()));
         let authorities = Arc::<Authorities>::default();
-        let recipe = tls::Recipe::parse(&options.ssl_protocols, &options.ssl_ciphers, options.http2, resolver)?;
+        let tickets = Tickets::new();
+        let kept_by_clients = options.ssl_session_tickets.then(|| tickets.clone());
+        let recipe = tls::Recipe::parse(
+            &options.ssl_protocols,
+            &options.ssl_ciphers,
+            options.http2,
+            kept_by_clients,
+            resolver,
+        )?;
         let tls = Termination::new(recipe, table.clone(), authorities.clone())?;
         let quic = options.http3.then(|| h3::server_config(tls.ordinary())).transpose()?;
         let metrics = Metrics::new(options.workers, options.metrics_per_ingress);
@@ -147,6 +158,7 @@ impl Gateway {
             problems: RwLock::new("[]".into()),
             more_metrics: RwLock::new("".into()),
             log: log.clone(),
+            certificates: certificates.clone(),
         });
         let running = Running {
             workers: Vec::new(),
@@ -160,6 +172,7 @@ impl Gateway {
             compiler: Mutex::new(Compiler::new()),
             certificates,
             authorities,
+            tickets,
             metrics,
             dns: Mutex::new(DnsResolver::start().map_err(|source| StartError::System {
                 what: "start the DNS thread",
@@ -186,6 +199,7 @@ impl Gateway {
         // These first: the new table may name them.
         report.problems.extend(self.certificates.apply(&applied.certificates));
         report.problems.extend(self.authorities.apply(&applied.authorities));
+        report.problems.extend(self.tickets.apply(&applied.tickets));
         if !(applied.certificates.is_empty() && applied.authorities.is_empty()) {
             self.upstreams.secrets_changed();
         }
@@ -526,6 +540,7 @@ impl AdminState for Condition {
     fn metrics(&self) -> String {
         let upstream = self.upstreams.counts();
         let gauges = Gauges {
+            certificates: self.certificates.expiries(),
             upstream_idle: upstream.idle,
             upstream_busy: upstream.busy,
             buffered_bytes: self.shared.budget.used() as u64,

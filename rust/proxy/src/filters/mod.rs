@@ -16,7 +16,7 @@
 //! 12. **vhost**: the Host that the backend sees (`upstream-vhost`)
 //! 13. **header edits**: `request-headers-remove`, `-set`, `-add`
 //!
-//! On the response head: the backend's `Server` is hidden, then `response-headers-remove`, `-set`, `-add`.
+//! On the response head: `Strict-Transport-Security` over TLS, the backend's `Server` is hidden, then `response-headers-remove`, `-set`, `-add`.
 //!
 //! The redirects come before the source ranges, as in ingress-nginx: a redirect tells nothing that is worth keeping from anyone.
 //! The one to https comes before certificates are asked for, since on the plain port nobody can show one.
@@ -27,6 +27,7 @@ mod clean;
 mod client_certificate;
 mod forwarded;
 mod headers;
+mod hsts;
 mod redirect;
 mod rewrite;
 mod source_range;
@@ -37,6 +38,7 @@ mod trust;
 mod vhost;
 
 pub use body_limit::body_limit;
+pub use hsts::hsts;
 pub(crate) use source_range::is_within;
 pub use timeouts::{connect_timeout, read_timeout, send_timeout};
 pub use trust::client_of;

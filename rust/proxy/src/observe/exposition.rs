@@ -54,6 +54,7 @@ impl Collector for Exposition {
         self.streams(&mut out)?;
         self.tables(&mut out)?;
         self.troubles(&mut out)?;
+        self.certificates(&mut out)?;
         self.process(&mut out)
     }
 }
@@ -81,6 +82,20 @@ impl Exposition {
                 ];
                 counter(&mut family, &labels, *count)?;
             }
+        }
+        Ok(())
+    }
+
+    fn certificates(&self, out: &mut Out<'_>) -> Result<(), Error> {
+        let mut family = out.family(
+            "fastingress_certificate_expiry_timestamp_seconds",
+            "The last second a certificate is valid",
+            MetricType::Gauge,
+        )?;
+        for (key, not_after) in &self.gauges.certificates {
+            let (namespace, secret) = key.split_once('/').unwrap_or(("", key));
+            let labels = [("namespace", escape(namespace)), ("secret", escape(secret))];
+            family.encode_family(&labels)?.encode_gauge(not_after)?;
         }
         Ok(())
     }

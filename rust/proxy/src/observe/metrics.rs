@@ -82,6 +82,8 @@ const REASONS: usize = 32;
 /// What is known elsewhere and only shown here.
 #[derive(Debug, Clone, Default)]
 pub struct Gauges {
+    /// Certificates: `namespace/secret`, and the last second each is valid, since 1970.
+    pub certificates: Vec<(Box<str>, i64)>,
     /// Upstream connections in pools.
     pub upstream_idle: u64,
     /// Upstream connections with a request under way.

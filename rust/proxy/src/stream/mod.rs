@@ -8,18 +8,15 @@
 //! | [`passthrough`] | a connection to the TLS port, of which nothing but the server name is read |
 //! | [`reach`] | an endpoint is chosen and connected to, another one if it cannot be reached |
 //! | [`relay`] | bytes both ways, until both sides have closed or nothing has moved for too long |
-//! | `direction`, [`splice`] | one direction of it: by copying, or through a pipe |
 //! | [`account`] | what is counted and logged of a stream |
 //!
 //! A stream holds its route and its sockets. Nothing that changes in the configuration touches it.
 
 pub(crate) mod account;
 mod datagrams;
-mod direction;
 pub(crate) mod listeners;
 pub(crate) mod passthrough;
 pub(crate) mod reach;
 pub(crate) mod relay;
-pub mod splice;
 pub(crate) mod tcp;
 pub(crate) mod udp;

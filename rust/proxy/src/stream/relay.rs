@@ -1,8 +1,8 @@
 //! Bytes both ways between a client and an endpoint, as they come. A side that has sent everything may still receive.
 
 use super::account::Account;
-use super::direction::Direction;
 use crate::deadline::Deadline;
+use crate::relay::Tunnel;
 use crate::worker::Worker;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -24,8 +24,8 @@ pub(crate) enum End {
 pub(crate) struct Relay<'w> {
     client: TcpStream,
     endpoint: TcpStream,
-    up: Direction,
-    down: Direction,
+    up: Tunnel,
+    down: Tunnel,
     deadline: Deadline,
     idle: Duration,
     worker: &'w Worker,
@@ -38,8 +38,8 @@ impl<'w> Relay<'w> {
         Self {
             client,
             endpoint,
-            up: Direction::new(budget),
-            down: Direction::new(budget),
+            up: Tunnel::new(budget),
+            down: Tunnel::new(budget),
             deadline: Deadline::after(idle),
             idle,
             worker,
@@ -48,7 +48,7 @@ impl<'w> Relay<'w> {
 
     /// What the endpoint gets before anything of the client.
     pub(crate) fn first(&mut self, compose: impl FnOnce(&mut Vec<u8>)) {
-        compose(self.up.first(&self.worker.buffers));
+        compose(self.up.out.compose(&self.worker.buffers));
     }
 
     /// Relays until the end, and counts.
@@ -62,9 +62,9 @@ impl<'w> Relay<'w> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let (buffers, pipes) = (&self.worker.buffers, &self.worker.pipes);
-        let sent = self.up.poll(cx, &mut self.client, &mut self.endpoint, buffers, pipes);
-        let received = self.down.poll(cx, &mut self.endpoint, &mut self.client, buffers, pipes);
+        let buffers = &self.worker.buffers;
+        let sent = self.up.poll(cx, &mut self.client, &mut self.endpoint, buffers);
+        let received = self.down.poll(cx, &mut self.endpoint, &mut self.client, buffers);
         match (sent, received) {
             (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(End::Reset),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Closed),
@@ -76,7 +76,7 @@ impl<'w> Relay<'w> {
 
     fn count(&self, account: &mut Account) {
         let record = &mut account.record;
-        let (sent, received) = (self.up.written(), self.down.written());
+        let (sent, received) = (self.up.out.written(), self.down.out.written());
         account.counters.bytes_in(sent - record.bytes_in);
         account.counters.bytes_out(received - record.bytes_out);
         (record.bytes_in, record.bytes_out) = (sent, received);

@@ -5,8 +5,9 @@
 
 use super::client_auth::Possession;
 use super::resolver::Resolver;
+use super::tickets::Tickets;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{Ticketer, cipher_suite as suites, default_provider};
+use rustls::crypto::aws_lc_rs::{cipher_suite as suites, default_provider};
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WantsServerCert};
 use rustls::{
     ConfigBuilder, DistinguishedName, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion, WantsVerifier,
@@ -78,13 +79,15 @@ pub struct Recipe {
     versions: Vec<&'static SupportedProtocolVersion>,
     own_order: bool,
     http2: bool,
+    tickets: Option<Arc<Tickets>>,
     resolver: Arc<Resolver>,
 }
 
 impl Recipe {
     /// `protocols`: `TLSv1.2`, `TLSv1.3`. `ciphers`: IANA or OpenSSL names in order of preference, an item may be a list
     /// joined by colons or commas. A list restricts the protocol versions it names suites of; the others keep all that are
-    /// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides. `http2`: offer it.
+    /// safe, as nginx keeps those of TLS 1.3. Empty: all, and the client's order decides. `http2`: offer it. `tickets`: for sessions that
+    /// clients keep; without them all are kept here.
     ///
     /// # Errors
     /// A name that is not known, or no protocol at all.
@@ -92,6 +95,7 @@ impl Recipe {
         protocols: &[String],
         ciphers: &[String],
         http2: bool,
+        tickets: Option<Arc<Tickets>>,
         resolver: Arc<Resolver>,
     ) -> Result<Self, TlsError> {
         let versions = parse_protocols(protocols)?;
@@ -103,6 +107,7 @@ impl Recipe {
             versions,
             own_order: !chosen.is_empty(),
             http2,
+            tickets,
             resolver,
         })
     }
@@ -114,7 +119,9 @@ impl Recipe {
     pub fn ordinary(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let mut config = self.finish(self.builder()?.with_no_client_auth());
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        config.ticketer = Ticketer::new().map_err(library)?;
+        if let Some(tickets) = &self.tickets {
+            config.ticketer = tickets.clone();
+        }
         Ok(Arc::new(config))
     }
 

@@ -2,7 +2,7 @@
 
 use super::config::Recipe as ConfigRecipe;
 use super::testing::{Recipe, for_names, with_key_of};
-use super::{Certificates, Names, Resolver};
+use super::{Certificates, Names, Resolver, Tickets};
 use fastingress_route::schema;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -71,6 +71,7 @@ impl Server {
                 &strings(protocols),
                 &strings(ciphers),
                 true,
+                Some(Tickets::new()),
                 Arc::new(Resolver::new(table.clone(), certificates.clone())),
             )
             .unwrap()

@@ -7,6 +7,7 @@
 //! | [`authority`] | authorities of clients and endpoints by key, with revocation lists |
 //! | [`client_auth`], [`subject`] | clients' certificates: asked for, judged, told of |
 //! | [`termination`] | which configuration a handshake gets |
+//! | [`tickets`] | keys of session tickets, our own or shared |
 //! | [`resolver`] | which certificate a handshake gets |
 //! | [`config`] | protocol versions, cipher suites, resumption |
 //! | `hello` | the server name of a connection that may pass through, before TLS is terminated |
@@ -22,12 +23,14 @@ pub mod resolver;
 pub mod store;
 pub mod subject;
 pub mod termination;
+pub mod tickets;
 
 pub use authority::{Authorities, Trust};
 pub use config::{Recipe, TlsError};
 pub use resolver::{Names, Resolver};
 pub use store::{CertificateView, Certificates};
 pub use termination::Termination;
+pub use tickets::Tickets;
 
 #[cfg(test)]
 mod handshakes;

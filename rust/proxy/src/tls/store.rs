@@ -12,7 +12,7 @@ use fastingress_route::schema::{self, Problem};
 use hashbrown::{HashMap, HashSet};
 use rustls::sign::CertifiedKey;
 use std::hash::BuildHasher;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +31,8 @@ pub struct Certificates {
     /// which is not for them.
     changing: Mutex<HashSet<Box<str>>>,
     fallback: Arc<CertifiedKey>,
+    /// Seconds before the end of a certificate from which on that is a problem.
+    warning: AtomicU32,
 }
 
 impl std::fmt::Debug for Certificates {
@@ -62,7 +64,13 @@ impl Certificates {
             hasher: foldhash::fast::FixedState::default(),
             changing: Mutex::default(),
             fallback: default::self_signed()?,
+            warning: AtomicU32::new(0),
         }))
+    }
+
+    /// From so many seconds before its end on, a certificate is a problem; 0: only from its end on.
+    pub fn warn_before(&self, seconds: u32) {
+        self.warning.store(seconds, Ordering::Relaxed);
     }
 
     /// Replaces, adds and (`None`) removes certificates. They are parsed at once; keys are loaded when first needed.
@@ -70,7 +78,7 @@ impl Certificates {
     /// The answer has a scope `certificate:KEY` for each change, empty when nothing is wrong. A certificate that cannot
     /// be read counts as absent; one that has expired is served all the same.
     pub fn apply(&self, changes: &[(Box<str>, Option<schema::Certificate>)]) -> Vec<Scoped> {
-        let now = seconds_now();
+        let clock = self.clock();
         let _changing = self.lock();
         let mut touched: HashMap<usize, Shard> = HashMap::new();
         let mut answer = Vec::with_capacity(changes.len());
@@ -85,7 +93,7 @@ impl Certificates {
                     Vec::new()
                 }
                 Some(Ok(pair)) => {
-                    let problems = take_problems(key, &pair, now).unwrap_or_default();
+                    let problems = take_problems(key, &pair, clock).unwrap_or_default();
                     shard.insert(key.clone(), Arc::new(pair));
                     problems
                 }
@@ -113,7 +121,7 @@ impl Certificates {
         for shard in &self.shards {
             for (key, pair) in shard.load_full().iter() {
                 let _ = pair.signing();
-                let Some(problems) = take_problems(key, pair, seconds_now()) else {
+                let Some(problems) = take_problems(key, pair, self.clock()) else {
                     continue;
                 };
                 if self.find(key).is_some_and(|current| Arc::ptr_eq(&current, pair)) {
@@ -127,7 +135,7 @@ impl Certificates {
     /// All that is known to be wrong with a certificate now; empty for one that is absent.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         self.find(key)
-            .map_or_else(Vec::new, |pair| problems_of(key, &pair, defects(&pair, seconds_now())))
+            .map_or_else(Vec::new, |pair| problems_of(key, &pair, defects(&pair, self.clock())))
     }
 
     /// Compares hosts with the certificates they are given, `(host, key)` for each host that has one. A certificate
@@ -171,6 +179,16 @@ impl Certificates {
         views
     }
 
+    /// Every certificate that could be read, with the last second it is valid, since 1970; sorted by key.
+    pub fn expiries(&self) -> Vec<(Box<str>, i64)> {
+        let mut all = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            all.extend(shard.load().iter().map(|(key, pair)| (key.clone(), pair.not_after())));
+        }
+        all.sort_unstable();
+        all
+    }
+
     /// How many certificates there are, the self-signed one apart.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.load().len()).sum()
@@ -197,6 +215,13 @@ impl Certificates {
         run();
     }
 
+    fn clock(&self) -> Clock {
+        Clock {
+            now: seconds_now(),
+            warning: self.warning.load(Ordering::Relaxed).into(),
+        }
+    }
+
     fn shard_of(&self, key: &str) -> usize {
         self.hasher.hash_one(key) as usize % SHARDS
     }
@@ -206,23 +231,36 @@ impl Certificates {
     }
 }
 
+/// When a certificate is looked at. Seconds.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    now: i64,
+    warning: i64,
+}
+
 // What can be wrong with a certificate that was read, as bits, so that a change is told once.
 const EXPIRED: u8 = 1;
 const UNUSABLE_KEY: u8 = 2;
 const MISMATCH: u8 = 4;
+const EXPIRES_SOON: u8 = 8;
 
-fn defects(pair: &Pair, now: i64) -> u8 {
+fn defects(pair: &Pair, clock: Clock) -> u8 {
     let key = match pair.checked() {
         Some(Err(Invalid::Mismatch)) => MISMATCH,
         Some(Err(_)) => UNUSABLE_KEY,
         Some(Ok(())) | None => 0,
     };
-    key | if pair.not_after() < now { EXPIRED } else { 0 }
+    let age = match pair.not_after() - clock.now {
+        left if left < 0 => EXPIRED,
+        left if left < clock.warning => EXPIRES_SOON,
+        _ => 0,
+    };
+    key | age
 }
 
 /// All problems, if they differ from what was told before.
-fn take_problems(key: &str, pair: &Pair, now: i64) -> Option<Vec<Problem>> {
-    let found = defects(pair, now);
+fn take_problems(key: &str, pair: &Pair, clock: Clock) -> Option<Vec<Problem>> {
+    let found = defects(pair, clock);
     let told = pair.reported.swap(found, Ordering::Relaxed);
     (found != told).then(|| problems_of(key, pair, found))
 }
@@ -235,10 +273,17 @@ fn problems_of(key: &str, pair: &Pair, found: u8) -> Vec<Problem> {
     if found & UNUSABLE_KEY != 0 {
         problems.push(problem_of(key, &Invalid::UnusableKey));
     }
+    let seconds = u64::try_from(pair.not_after()).unwrap_or(0);
+    let when = || crate::observe::time::rfc3339(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    if found & EXPIRES_SOON != 0 {
+        let message = format!("Secret {key}: the certificate expires at {}; renew it", when());
+        problems.push(problem("CertificateExpiresSoon", message));
+    }
     if found & EXPIRED != 0 {
-        let seconds = u64::try_from(pair.not_after()).unwrap_or(0);
-        let when = crate::observe::time::rfc3339(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
-        let message = format!("Secret {key}: the certificate expired at {when}; it is still served");
+        let message = format!(
+            "Secret {key}: the certificate expired at {}; it is still served",
+            when()
+        );
         problems.push(problem("CertificateExpired", message));
     }
     problems

@@ -13,6 +13,7 @@ fn gauges() -> Gauges {
         {"code":"ConflictLost","severity":"error","object":null,"message":"y","origin":null},
         {"code":"CertificateExpired","severity":"warning","object":null,"message":"z","origin":null}]"#;
     Gauges {
+        certificates: vec![("default/shop".into(), 1_900_000_000)],
         upstream_idle: 5,
         upstream_busy: 2,
         buffered_bytes: 4096,
