@@ -124,6 +124,8 @@ def core_options(config: Config) -> bytes:
             "access_log": config.access_log,
             "ssl_protocols": config.ssl_protocols,
             "ssl_ciphers": config.ssl_ciphers,
+            "enable_ocsp": config.enable_ocsp,
+            "ocsp_allow_local": bool(config.manifests),
             "ssl_session_tickets": config.ssl_session_tickets,
             "certificate_expiry_warning_s": round(config.certificate_expiry_warning),
             "http2": config.http2,

@@ -279,6 +279,13 @@ class Config:
         _TLS,
         "How long before its end a certificate is reported; 0 for only once it has expired.",
     )
+    enable_ocsp: bool = declare(
+        BOOLEAN,
+        False,
+        _TLS,
+        "Ask the OCSP responders that certificates name, and staple their answers. What a Secret has in tls.ocsp is "
+        "stapled in any case.",
+    )
     ssl_protocols: tuple[str, ...] = declare(
         many(choice("TLSv1.2", "TLSv1.3"), empty="none"), ("TLSv1.2", "TLSv1.3"), _TLS, "The TLS versions to offer."
     )

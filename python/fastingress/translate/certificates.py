@@ -7,7 +7,7 @@ from fastingress.objects import Secret
 from fastingress.store import View
 from fastingress.translate.findings import Finding, error
 
-CHAIN, KEY = "tls.crt", "tls.key"
+CHAIN, KEY, STAPLE = "tls.crt", "tls.key", "tls.ocsp"
 
 
 def translate_certificate(view: View, namespace: str, name: str) -> tuple[Certificate | None, list[Finding]]:
@@ -28,6 +28,6 @@ def translate_certificate(view: View, namespace: str, name: str) -> tuple[Certif
 
 
 def certificate_in(secret: Secret) -> Certificate | None:
-    """The certificate and its key; None unless both are there."""
+    """The certificate and its key, with what is to be stapled; None unless the two are there."""
     chain, key = secret.data.get(CHAIN), secret.data.get(KEY)
-    return Certificate(chain=chain, key=key) if chain and key else None
+    return Certificate(chain=chain, key=key, ocsp=secret.data.get(STAPLE, b"")) if chain and key else None

@@ -34,6 +34,10 @@ pub struct Options {
     pub ssl_session_tickets: bool,
     /// Seconds before the end of a certificate from which on that is a problem; 0: never.
     pub certificate_expiry_warning_s: u32,
+    /// Ask the OCSP responders of certificates for what is stapled.
+    pub enable_ocsp: bool,
+    /// Responders may be at any address, this machine's too.
+    pub ocsp_allow_local: bool,
     /// Offer HTTP/2 on the TLS port.
     pub http2: bool,
     /// Take HTTP/2 with prior knowledge on the plain port.
@@ -84,6 +88,8 @@ impl Default for Options {
             ssl_ciphers: Vec::new(),
             ssl_session_tickets: true,
             certificate_expiry_warning_s: 14 * 24 * 60 * 60,
+            enable_ocsp: false,
+            ocsp_allow_local: false,
             http2: true,
             h2c: false,
             http3: false,

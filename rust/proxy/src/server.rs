@@ -6,6 +6,7 @@ use crate::listen::{BindError, Port};
 use crate::observe::{self, AccessLog, Admin, AdminState, Gauges, Metrics};
 use crate::options::{LogFormat, Options};
 use crate::stream::listeners::{self, Listeners};
+use crate::tls::responder::Responders;
 use crate::tls::{self, Authorities, Certificates, Termination, Tickets, TlsError};
 use crate::upstream::{PoolConfig, Resolver as DnsResolver, UpstreamShared, Upstreams};
 use crate::worker::{Phase, Shared, Worker};
@@ -94,6 +95,7 @@ struct Ports {
 
 #[derive(Default)]
 struct Running {
+    responders: Option<Responders>,
     workers: Vec<JoinHandle<()>>,
     admin: Option<Admin>,
 }
@@ -160,7 +162,15 @@ impl Gateway {
             log: log.clone(),
             certificates: certificates.clone(),
         });
+        let responders = (shared.options.enable_ocsp)
+            .then(|| Responders::start(certificates.clone(), shared.options.ocsp_allow_local))
+            .transpose();
+        let responders = responders.map_err(|source| StartError::System {
+            what: "start the thread for OCSP",
+            source,
+        })?;
         let running = Running {
+            responders,
             workers: Vec::new(),
             admin: start_admin(admin, &condition)?,
         };
@@ -346,6 +356,9 @@ impl Gateway {
         for worker in running.workers {
             // A worker that panicked has already ended the process.
             let _ended = worker.join();
+        }
+        if let Some(responders) = running.responders {
+            responders.stop();
         }
         if let Some(admin) = running.admin {
             admin.stop();

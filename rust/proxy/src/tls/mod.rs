@@ -7,6 +7,7 @@
 //! | [`authority`] | authorities of clients and endpoints by key, with revocation lists |
 //! | [`client_auth`], [`subject`] | clients' certificates: asked for, judged, told of |
 //! | [`termination`] | which configuration a handshake gets |
+//! | `staple`, `responder` | OCSP responses: whether to staple one, and where they come from |
 //! | [`tickets`] | keys of session tickets, our own or shared |
 //! | [`resolver`] | which certificate a handshake gets |
 //! | [`config`] | protocol versions, cipher suites, resumption |
@@ -20,6 +21,8 @@ pub mod default;
 pub(crate) mod hello;
 pub mod pair;
 pub mod resolver;
+pub(crate) mod responder;
+pub(crate) mod staple;
 pub mod store;
 pub mod subject;
 pub mod termination;

@@ -4,6 +4,9 @@
 //! belongs to the certificate, costs much more: that happens once, at the first handshake or in the background.
 //! No text made here ever holds bytes of a key.
 
+use super::staple::{self, Fault, Validity};
+use super::store::seconds_now;
+use arc_swap::ArcSwapOption;
 use fastingress_route::schema;
 use rustls::crypto::aws_lc_rs::sign;
 use rustls::pki_types::pem::{self, PemObject};
@@ -11,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
@@ -52,7 +55,22 @@ pub struct Pair {
     names: CertificateNames,
     not_after: i64,
     signing: OnceLock<Result<Arc<CertifiedKey>, Invalid>>,
+    /// Where its status can be asked for.
+    responder: Option<Box<str>>,
+    staple: ArcSwapOption<Staple>,
+    /// Why there is none, or no newer one.
+    no_staple: ArcSwapOption<String>,
+    /// Before this second no responder is asked.
+    ask_again: AtomicI64,
     pub(super) reported: AtomicU8,
+}
+
+/// A response of the certificate's responder, good to be stapled.
+struct Staple {
+    der: Vec<u8>,
+    validity: Validity,
+    /// Made when a handshake needs it.
+    certified: OnceLock<Arc<CertifiedKey>>,
 }
 
 impl std::fmt::Debug for Pair {
@@ -81,19 +99,29 @@ impl Pair {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Invalid::Chain(explain(&error)))?;
         let leaf = chain.first().ok_or(Invalid::Chain("holds no PEM certificate"))?;
-        let (names, not_after) = read_leaf(leaf)?;
+        let (names, not_after, responder) = read_leaf(leaf)?;
         for (at, issuer) in chain.iter().enumerate().skip(1) {
             X509Certificate::from_der(issuer).map_err(|_| Invalid::X509(at + 1))?;
         }
         let key = PrivateKeyDer::from_pem_slice(&source.key).map_err(|error| Invalid::Key(explain(&error)))?;
-        Ok(Pair {
+        let pair = Pair {
             chain,
             key,
             names,
             not_after,
             signing: OnceLock::new(),
+            responder,
+            staple: ArcSwapOption::empty(),
+            no_staple: ArcSwapOption::empty(),
+            ask_again: AtomicI64::new(0),
             reported: AtomicU8::new(0),
-        })
+        };
+        if !source.ocsp.is_empty()
+            && let Err(fault) = pair.put_staple(source.ocsp.clone(), seconds_now())
+        {
+            pair.no_staple.store(Some(Arc::new(format!("tls.ocsp {fault}"))));
+        }
+        Ok(pair)
     }
 
     /// Chain and signing key; loaded and checked against each other by whoever comes first.
@@ -102,6 +130,75 @@ impl Pair {
     /// [`Invalid::UnusableKey`] or [`Invalid::Mismatch`], the same at every call.
     pub fn signing(&self) -> Result<Arc<CertifiedKey>, Invalid> {
         self.signing.get_or_init(|| self.load()).clone()
+    }
+
+    /// The same with a response stapled to it, if there is one that counts at this second.
+    ///
+    /// # Errors
+    /// As [`Pair::signing`].
+    pub fn serving(&self, now: i64) -> Result<Arc<CertifiedKey>, Invalid> {
+        let plain = self.signing()?;
+        let staple = self.staple.load();
+        let Some(staple) = staple.as_ref().filter(|staple| now <= staple.validity.until) else {
+            return Ok(plain);
+        };
+        let certified = staple.certified.get_or_init(|| {
+            let mut certified = CertifiedKey::clone(&plain);
+            certified.ocsp = Some(staple.der.clone());
+            Arc::new(certified)
+        });
+        Ok(certified.clone())
+    }
+
+    fn put_staple(&self, der: Vec<u8>, now: i64) -> Result<(), Fault> {
+        let validity = staple::check(&der, &self.chain, now)?;
+        self.staple.store(Some(Arc::new(Staple {
+            der,
+            validity,
+            certified: OnceLock::new(),
+        })));
+        self.no_staple.store(None);
+        Ok(())
+    }
+
+    /// The responder to ask, if there is none whose answer counts for at least half of its time yet.
+    pub fn responder_to_ask(&self, now: i64) -> Option<&str> {
+        let staple = self.staple.load();
+        let fresh = staple.as_ref().is_some_and(|staple| {
+            let Validity { from, until } = staple.validity;
+            now < from + (until - from) / 2
+        });
+        let wanted = !fresh && now >= self.ask_again.load(Ordering::Relaxed) && self.chain.len() > 1;
+        self.responder.as_deref().filter(|_| wanted)
+    }
+
+    /// Takes what a responder answered. It is not asked again before the second `again`.
+    pub fn answered(&self, outcome: Result<Vec<u8>, String>, again: i64) {
+        self.ask_again.store(again, Ordering::Relaxed);
+        let taken = outcome.and_then(|der| {
+            self.put_staple(der, seconds_now())
+                .map_err(|fault| format!("its answer {fault}"))
+        });
+        if let Err(why) = taken {
+            let url = self.responder.as_deref().unwrap_or_default();
+            let text = format!("no answer of the OCSP responder {url}: {why}");
+            self.no_staple.store(Some(Arc::new(text)));
+        }
+    }
+
+    /// Why there is no response to staple, or no newer one, where there should be.
+    pub fn staple_fault(&self, now: i64) -> Option<String> {
+        if let Some(why) = self.no_staple.load().as_deref() {
+            return Some(why.clone());
+        }
+        let staple = self.staple.load();
+        let over = staple.as_ref().is_some_and(|staple| now > staple.validity.until);
+        over.then(|| format!("its OCSP response {}", Fault::OutOfDate))
+    }
+
+    /// The chain, the certificate itself first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     fn load(&self) -> Result<Arc<CertifiedKey>, Invalid> {
@@ -144,7 +241,10 @@ fn explain(error: &pem::Error) -> &'static str {
     }
 }
 
-fn read_leaf(der: &CertificateDer<'_>) -> Result<(CertificateNames, i64), Invalid> {
+/// Names, the last second it is valid, and where its status can be asked for.
+type Leaf = (CertificateNames, i64, Option<Box<str>>);
+
+fn read_leaf(der: &CertificateDer<'_>) -> Result<Leaf, Invalid> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| Invalid::X509(1))?;
     let mut names = CertificateNames::default();
     if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
@@ -165,7 +265,8 @@ fn read_leaf(der: &CertificateDer<'_>) -> Result<(CertificateNames, i64), Invali
         }
     }
     names.sort();
-    Ok((names, certificate.validity().not_after.timestamp()))
+    let not_after = certificate.validity().not_after.timestamp();
+    Ok((names, not_after, staple::responder(&certificate)))
 }
 
 /// The names a certificate is for, lower case, sorted.

@@ -3,7 +3,7 @@
 //! The one of the server name's host, if it is there, sound and for that name; else the default one of the settings;
 //! else the self-signed one. A handshake is never refused for want of a certificate.
 
-use super::store::Certificates;
+use super::store::{Certificates, seconds_now};
 use arc_swap::ArcSwap;
 use fastingress_route::RouteTable;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -64,11 +64,11 @@ impl Resolver {
         if !pair.names().cover(server_name) {
             return None;
         }
-        pair.signing().ok()
+        pair.serving(seconds_now()).ok()
     }
 
     fn sound(&self, key: &str) -> Option<Arc<CertifiedKey>> {
-        self.certificates.find(key)?.signing().ok()
+        self.certificates.find(key)?.serving(seconds_now()).ok()
     }
 }
 

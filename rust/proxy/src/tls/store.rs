@@ -199,6 +199,14 @@ impl Certificates {
         self.len() == 0
     }
 
+    /// Every certificate that could be read.
+    pub(super) fn pairs(&self) -> Vec<Arc<Pair>> {
+        let shards = self.shards.iter().map(|shard| shard.load_full());
+        shards
+            .flat_map(|shard| shard.values().cloned().collect::<Vec<_>>())
+            .collect()
+    }
+
     /// One certificate. Waits for nothing.
     pub fn find(&self, key: &str) -> Option<Arc<Pair>> {
         self.shards[self.shard_of(key)].load().get(key).cloned()
@@ -243,6 +251,7 @@ const EXPIRED: u8 = 1;
 const UNUSABLE_KEY: u8 = 2;
 const MISMATCH: u8 = 4;
 const EXPIRES_SOON: u8 = 8;
+const NO_STAPLE: u8 = 16;
 
 fn defects(pair: &Pair, clock: Clock) -> u8 {
     let key = match pair.checked() {
@@ -255,7 +264,12 @@ fn defects(pair: &Pair, clock: Clock) -> u8 {
         left if left < clock.warning => EXPIRES_SOON,
         _ => 0,
     };
-    key | age
+    let staple = if pair.staple_fault(clock.now).is_some() {
+        NO_STAPLE
+    } else {
+        0
+    };
+    key | age | staple
 }
 
 /// All problems, if they differ from what was told before.
@@ -275,6 +289,10 @@ fn problems_of(key: &str, pair: &Pair, found: u8) -> Vec<Problem> {
     }
     let seconds = u64::try_from(pair.not_after()).unwrap_or(0);
     let when = || crate::observe::time::rfc3339(UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+    if found & NO_STAPLE != 0 {
+        let why = pair.staple_fault(seconds_now()).unwrap_or_default();
+        problems.push(problem("InvalidStaple", format!("Secret {key}: {why}")));
+    }
     if found & EXPIRES_SOON != 0 {
         let message = format!("Secret {key}: the certificate expires at {}; renew it", when());
         problems.push(problem("CertificateExpiresSoon", message));
@@ -332,7 +350,8 @@ fn name_scope(host: &str) -> Box<str> {
     format!("certificate-name:{host}").into()
 }
 
-fn seconds_now() -> i64 {
+/// Since 1970.
+pub(super) fn seconds_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -16,7 +16,7 @@ const METADATA: [IpAddr; 5] = [
 
 /// True for an address that is this machine, its link, a metadata service, or no destination at all (unspecified, multicast,
 /// broadcast).
-pub(super) fn is_local(address: IpAddr) -> bool {
+pub(crate) fn is_local(address: IpAddr) -> bool {
     let address = address.to_canonical();
     METADATA.contains(&address)
         || match address {

@@ -46,6 +46,7 @@ mod stream;
 mod testing;
 mod tls;
 
+pub(crate) use addresses::is_local;
 pub use connection::Connection;
 pub use counts::{UpstreamCounts, UpstreamShared};
 pub use dns::Resolver;
