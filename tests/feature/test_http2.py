@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import ssl
 import threading
@@ -346,3 +347,31 @@ def test_early_answers_do_not_end_the_connection(shop: Open) -> None:
             client.flush()
         assert client.ask().status == 401
         assert client.goaway is None
+
+
+def test_bodies_that_are_thrown_away_are_not_held_against_others(shop: Open) -> None:
+    """Streams that are reset with their windows full, before and after anybody has looked at them."""
+    here = shop(body_limit=0)
+    with here.connect() as client:
+        for _ in range(100):
+            stream = client.request(method="POST", end=False)
+            while client.h2.local_flow_control_window(stream) >= 16_000:
+                client.h2.send_data(stream, b"x" * 16_000)
+            client.h2.reset_stream(stream, CANCEL)
+            client.flush()
+        assert client.ask().status == 200
+        eventually(lambda: here.gateway.metrics().sum("fastingress_buffered_bytes") == 0)
+        assert client.goaway is None
+
+
+def test_a_head_that_drips_in_ends_the_connection(shop: Open) -> None:
+    here = shop(head_timeout=0.3)
+    with here.connect() as client:
+        assert client.ask().status == 200
+        client.sock.sendall(b"\x00\x00\x40\x01\x04\x00\x00\x00\x03\x82")
+        while client.goaway is None and not client.closed:
+            with contextlib.suppress(OSError):
+                client.sock.sendall(b"\x84")
+            client.read()
+        assert client.goaway == ENHANCE_YOUR_CALM
+    assert here.gateway.metrics().sum("fastingress_refused_total", reason="slow_frame") == 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 from tests.support.backend import Exchange
 from tests.support.client import RawClient
 from tests.support.fixtures import Backends, Serve
@@ -77,3 +81,30 @@ def test_changes_do_not_touch_an_open_one(serve: Serve, backends: Backends) -> N
         gateway.remove("chat")
         gateway.until(lambda: gateway.get("/").status == 404)
         assert client.send(b"even now").reader.exactly(8) == b"even now"
+
+
+@pytest.mark.parametrize("silent", ["both", "backend stuck"])
+def test_a_tunnel_in_which_nothing_moves_ends(serve: Serve, backends: Backends, silent: str) -> None:
+    done = threading.Event()
+
+    def agree(exchange: Exchange) -> None:
+        exchange.send(AGREE)
+        if silent == "both":
+            exchange.wait_for_close()
+        else:
+            done.wait(20)
+        exchange.close()
+
+    timeouts = {"proxy-read-timeout": "1", "proxy-send-timeout": "60"}
+    if silent == "backend stuck":
+        timeouts = {"proxy-read-timeout": "60", "proxy-send-timeout": "1"}
+    rule = ingress("chat", Rule("chat"), annotations=timeouts)
+    gateway = serve(service("chat", backends("chat", agree)), rule)
+    with gateway.connect() as client:
+        shake(client)
+        if silent == "backend stuck":
+            while client.try_to_send(b"x" * 65536):
+                pass
+        else:
+            assert client.is_closed()
+    done.set()

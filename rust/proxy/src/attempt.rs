@@ -435,10 +435,13 @@ impl<'r, 'c> Attempt<'r, 'c> {
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
             _ => {}
         }
-        client
-            .deadline
-            .set(up.moved().max(down.moved()) + self.read_timeout.max(self.send_timeout));
-        client.deadline.poll(cx).map(|()| Err(Failure::ReadTimeout))
+        let quiet = (up.moved().max(down.moved()) + self.read_timeout, Failure::ReadTimeout);
+        let (at, failure) = match up.moved() + self.send_timeout {
+            stuck if up.out.waiting() > 0 && stuck < quiet.0 => (stuck, Failure::SendTimeout),
+            _ => quiet,
+        };
+        client.deadline.set(at);
+        client.deadline.poll(cx).map(|()| Err(failure))
     }
 
     fn pump_to_client(&self, incoming: Framing, outgoing: Framing) -> Pump {

@@ -17,6 +17,7 @@ pub mod kind {
 const HEADER: usize = 9;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 /// What the header of a frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,10 @@ pub struct Frames {
     have: usize,
     /// Bytes that belong to the current payload, or to the preface.
     skip: usize,
+    /// The payload is that of a body.
+    in_body: bool,
+    /// More of a header block is to come.
+    in_block: bool,
 }
 
 impl Frames {
@@ -56,7 +61,14 @@ impl Frames {
             header: [0; HEADER],
             have: 0,
             skip: preface,
+            in_body: false,
+            in_block: false,
         }
+    }
+
+    /// True when a frame, or a header block, has begun and is not whole. Bodies do not count: they have a pace of their own.
+    pub fn is_waiting(&self) -> bool {
+        self.have > 0 || self.in_block || (self.skip > 0 && !self.in_body)
     }
 
     /// Takes the next bytes and tells of each frame that begins in them.
@@ -79,6 +91,10 @@ impl Frames {
             let [a, b, c, kind, flags, ..] = self.header;
             let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
             self.skip = length;
+            self.in_body = kind == kind::DATA;
+            if matches!(kind, kind::HEADERS | kind::CONTINUATION) {
+                self.in_block = flags & END_HEADERS == 0;
+            }
             seen(Frame { length, kind, flags });
         }
     }
@@ -87,6 +103,22 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_whole_is_waited_for_unless_it_is_a_body() {
+        let headers = |flags| [0, 0, 2, kind::HEADERS, flags, 0, 0, 0, 1, b'a', b'b'];
+        let mut frames = Frames::after(0);
+        let mut pass = |bytes: &[u8]| {
+            frames.pass(bytes, |_| {});
+            frames.is_waiting()
+        };
+        assert!(pass(&headers(END_HEADERS)[..3]));
+        assert!(pass(&headers(END_HEADERS)[3..10]));
+        assert!(!pass(&headers(END_HEADERS)[10..]));
+        assert!(pass(&headers(0)), "a block goes on in the next frame");
+        assert!(!pass(&[0, 0, 0, kind::CONTINUATION, END_HEADERS, 0, 0, 0, 1]));
+        assert!(!pass(&[0, 0, 9, kind::DATA, 0, 0, 0, 0, 1, b'a']));
+    }
 
     #[test]
     fn frames_are_seen_however_the_bytes_are_split() {

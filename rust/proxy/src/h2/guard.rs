@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 /// What the client sends before its first frame (RFC 9113, 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -26,6 +27,8 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const BYTES_PER_UPDATE: usize = 512;
 /// How long a client that was told to calm down may go on sending, so that it gets to read that.
 const LAST_WORD: Duration = Duration::from_secs(1);
+/// Bytes that a stream may hold: its window.
+pub const STREAM_WINDOW: u32 = 128 * 1024;
 /// Bytes that one connection may hold when memory is short.
 const FAIR_SHARE: usize = 64 * 1024;
 
@@ -43,6 +46,8 @@ pub struct Shared {
     received: Cell<usize>,
     queued: Cell<usize>,
     held: RefCell<Lease>,
+    /// Since when something is not whole that has begun.
+    pub waiting_since: Cell<Option<Instant>>,
     /// Anything came since this was last asked.
     heard: Cell<bool>,
     /// What the library ended the connection for.
@@ -64,6 +69,7 @@ impl Shared {
             received: Cell::new(0),
             queued: Cell::new(0),
             held: RefCell::new(Lease::new(budget)),
+            waiting_since: Cell::new(None),
             heard: Cell::new(false),
             said: Cell::new(None),
             throttled: Cell::new(false),
@@ -95,7 +101,7 @@ impl Shared {
 
     /// True when this connection holds more than its share while memory is short.
     pub fn is_over_share(&self) -> bool {
-        self.received.get() + self.queued.get() > FAIR_SHARE && self.held.borrow().is_refused()
+        self.held_for_reading() + self.queued.get() > FAIR_SHARE && self.held.borrow().is_refused()
     }
 
     /// True when nothing is read because of that.
@@ -123,11 +129,21 @@ impl Shared {
         }
     }
 
+    /// What is known of the bytes of bodies that wait in the library. It tells nobody of those that it throws away, of
+    /// streams that were reset before anyone saw them; but no stream holds more than its window.
+    fn held_for_reading(&self) -> usize {
+        let most = self.streams.get() * STREAM_WINDOW as usize;
+        if self.received.get() > most {
+            self.received.set(most);
+        }
+        self.received.get()
+    }
+
     fn hold(&self) {
         let waiting = self.wire.try_borrow().map_or(0, |wire| wire.waiting());
         self.held
             .borrow_mut()
-            .set(self.received.get() + self.queued.get() + waiting);
+            .set(self.held_for_reading() + self.queued.get() + waiting);
     }
 
     fn came(&self, frame: Frame) {
@@ -242,6 +258,8 @@ impl AsyncRead for Guard {
         let Self { shared, incoming, .. } = this;
         incoming.pass(&buf.filled()[before..], |frame| shared.came(frame));
         shared.heard.set(true);
+        let since = shared.waiting_since.get().unwrap_or_else(Instant::now);
+        shared.waiting_since.set(incoming.is_waiting().then_some(since));
         shared.hold();
         if shared.floods.caught().is_some() {
             shared.wake();

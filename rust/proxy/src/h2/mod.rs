@@ -45,7 +45,7 @@ use tokio::time::timeout;
 /// Streams of a connection at the same time.
 const STREAMS: u32 = 128;
 /// Bytes of a request body that may be on their way unasked: what a stream gets out of a round trip.
-const STREAM_WINDOW: u32 = 128 * 1024;
+const STREAM_WINDOW: u32 = guard::STREAM_WINDOW;
 /// All streams may fill theirs, so that one that stands still takes nothing from the others. Memory is bounded by the
 /// budget of the process, not by windows.
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
@@ -76,6 +76,8 @@ pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: R
         patience: Duration::from_millis(options.body_timeout_ms.into()),
         deadline: Deadline::after(Duration::from_millis(options.idle_timeout_ms.into())),
         throttle: Deadline::after(THROTTLE),
+        head: Deadline::after(wait),
+        head_timeout: wait,
         asked: false,
         closing: false,
         had_streams: false,
@@ -109,6 +111,8 @@ enum End {
     Flood(Flood),
     /// The client does not answer.
     Silent,
+    /// A head, or another frame, took too long.
+    Slow,
 }
 
 /// What the task of a connection keeps.
@@ -122,6 +126,8 @@ struct Session {
     patience: Duration,
     deadline: Deadline,
     throttle: Deadline,
+    head: Deadline,
+    head_timeout: Duration,
     /// A PING of ours has not been answered.
     asked: bool,
     /// The client was told to open no more streams.
@@ -159,6 +165,12 @@ impl Session {
             self.throttle.restart(THROTTLE);
             if self.throttle.poll(cx).is_ready() {
                 cx.waker().wake_by_ref();
+            }
+        }
+        if let Some(since) = self.shared.waiting_since.get() {
+            self.head.set(since + self.head_timeout);
+            if self.head.poll(cx).is_ready() {
+                return Poll::Ready(End::Slow);
             }
         }
         self.poll_silence(cx, connection)
@@ -255,6 +267,10 @@ impl Session {
             End::Flood(flood) => {
                 self.worker.metrics.flooded(flood);
                 self.shared.floods.stop(flood);
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            End::Slow => {
+                self.worker.metrics.refused("slow_frame");
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             End::Silent => connection.abrupt_shutdown(Reason::NO_ERROR),

@@ -119,6 +119,7 @@ impl Stream {
                 if timeout(LINGER, discard(&mut body, &shared)).await != Ok(true) {
                     shared.floods.forgive(Flood::ProvokedReset); // ours, not the client's
                 }
+                forget(&mut body, &shared);
             });
         }
     }
@@ -131,8 +132,10 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.give_back();
-        self.shared.taken(self.unread.len());
         self.linger();
+        if let Some(body) = &mut self.body {
+            forget(body, &self.shared);
+        }
         let floods = &self.shared.floods;
         match &mut self.answer {
             Answer::Whole => floods.forgive(Flood::SlowWindow),
@@ -148,6 +151,7 @@ impl Drop for Stream {
             Answer::Unsent(_) => floods.forgive(Flood::ProvokedReset),
         }
         self.shared.streams.set(self.shared.streams.get().saturating_sub(1));
+        self.shared.taken(0); // one that is gone holds nothing
         self.shared.wake();
     }
 }
@@ -272,6 +276,11 @@ impl ClientStream for Stream {
             Answer::Whole => Poll::Pending,
         }
     }
+}
+
+/// What came of a body and was not taken goes with it.
+fn forget(body: &mut RecvStream, shared: &Shared) {
+    shared.taken(body.flow_control().used_capacity());
 }
 
 /// True when the end came.
