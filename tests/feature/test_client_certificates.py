@@ -309,10 +309,19 @@ def test_on_the_plain_port_a_client_is_sent_to_https_first(make: Make) -> None:
     assert (answer.status, answer.header("location")) == (308, f"https://{CLOSED}/")
 
 
-def resume(scene: Scene, sni: str, session: Path, *, host: str, save: bool = False, client: Path | None = None) -> str:
+def resume(
+    scene: Scene,
+    sni: str,
+    session: Path,
+    *,
+    host: str,
+    version: str,
+    save: bool = False,
+    client: Path | None = None,
+) -> str:
     """What `openssl s_client` prints that keeps its session, or comes with a kept one."""
     host_and_port = f"{scene.gateway.https[0]}:{scene.gateway.https[1]}"
-    command = ["openssl", "s_client", "-connect", host_and_port, "-servername", sni, "-ign_eof"]
+    command = ["openssl", "s_client", "-connect", host_and_port, "-servername", sni, version, "-ign_eof"]
     command += ["-sess_out" if save else "-sess_in", str(session)]
     command += ["-cert", str(client), "-key", str(client)] if client else []
     lines = f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
@@ -325,26 +334,33 @@ def test_a_ticket_of_another_host_opens_nothing(make: Make, tmp_path: Path, vers
     scene = make()
     alice = scene.clients.issue("alice").write(tmp_path / "alice.pem")
     session = tmp_path / "session"
-    assert "200 Test" in resume(scene, OPEN, session, host=OPEN, save=True, client=alice)
-    again = resume(scene, OPEN, session, host=OPEN)
+    assert "200 Test" in resume(scene, OPEN, session, host=OPEN, save=True, client=alice, version=version)
+    again = resume(scene, OPEN, session, host=OPEN, version=version)
     assert "Reused, TLS" in again
     assert "200 Test" in again
-    assert "421 Misdirected" in resume(scene, OPEN, session, host=CLOSED)
-    other = resume(scene, CLOSED, session, host=CLOSED)
+    assert "421 Misdirected" in resume(scene, OPEN, session, host=CLOSED, version=version)
+    other = resume(scene, CLOSED, session, host=CLOSED, version=version)
     assert "Reused, TLS" not in other
     assert "400 Bad Request" in other
 
 
-def test_a_session_of_a_client_with_a_certificate_is_not_resumed(make: Make, tmp_path: Path) -> None:
-    """So it opens nothing after its authority is gone."""
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_no_session_opens_a_host_whose_authority_is_gone(make: Make, tmp_path: Path, version: str) -> None:
+    """Neither its own, should one ever be given out, nor that of a host that asks for nothing."""
     scene = make()
-    alice = scene.clients.issue("alice").write(tmp_path / "alice.pem")
-    session = tmp_path / "session"
-    assert "200 Test" in resume(scene, CLOSED, session, host=CLOSED, save=True, client=alice)
-    # What is not there to be resumed was never given out.
-    again = resume(scene, CLOSED, session, host=CLOSED) if session.exists() else "400 Bad Request"
-    assert "Reused, TLS" not in again
-    assert "400 Bad Request" in again
+    alice = scene.clients.issue("alice")
+    shown = alice.write(tmp_path / "alice.pem")
+    for sni in (OPEN, CLOSED):
+        first = resume(scene, sni, tmp_path / sni, host=sni, save=True, client=shown, version=version)
+        assert "200 Test" in first
+    sessions = [tmp_path / sni for sni in (OPEN, CLOSED) if (tmp_path / sni).exists()]
+    assert tmp_path / OPEN in sessions
+    scene.gateway.remove("clients")
+    scene.gateway.until(lambda: scene.get(alice).status == 400)
+    for session in sessions:
+        again = resume(scene, CLOSED, session, host=CLOSED, client=shown, version=version)
+        assert "Reused, TLS" not in again
+        assert "400 Bad Request" in again
 
 
 @pytest.mark.parametrize("change", ["removed", "replaced", "revoked"])

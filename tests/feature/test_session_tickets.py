@@ -81,14 +81,19 @@ def test_replicas_without_a_key_do_not(replicas: tuple[Replica, Replica], tmp_pa
 
 
 def test_a_key_that_was_replaced_opens_as_long_as_it_is_kept(replicas: tuple[Replica, Replica], tmp_path: Path) -> None:
-    replica, session = replicas[0], tmp_path / "session"
+    (replica, newest), session = replicas, tmp_path / "session"
     old, new = secrets.token_bytes(48), secrets.token_bytes(80)
     replica.keys(key=old)
-    with replica.serve() as gateway:
+    newest.keys(key=new)
+    with replica.serve() as gateway, newest.serve() as judge:
         shake(gateway, session, "-tls1_3", save=True)
         replica.keys(key=new, key_old=old)
-        newer = tmp_path / "newer"
-        gateway.until(lambda: shake(gateway, newer, "-tls1_3", save=True) or True)
+
+        def gives_tickets_of_the_new_key() -> bool:
+            shake(gateway, tmp_path / "newer", "-tls1_3", save=True)
+            return shake(judge, tmp_path / "newer", "-tls1_3")
+
+        gateway.until(gives_tickets_of_the_new_key)
         assert shake(gateway, session, "-tls1_3")
         replica.keys(key=new)
         gateway.until(lambda: not shake(gateway, session, "-tls1_3"))
