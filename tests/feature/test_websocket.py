@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
 from tests.support.backend import Exchange
-from tests.support.client import RawClient
-from tests.support.fixtures import Backends, Serve
+from tests.support.client import Address, RawClient
+from tests.support.eventually import eventually
+from tests.support.fixtures import Backends, Serve, Spawn
+from tests.support.http2 import Answer, Http2Client
 from tests.support.manifests import Rule, ingress, service
 
 ASK = (
@@ -31,6 +37,103 @@ def shake(client: RawClient) -> None:
     assert answer.status == 101
     assert (answer.header("upgrade") or "").lower() == "websocket"
     assert (answer.header("connection") or "").lower() == "upgrade"
+
+
+class Tunnel(AbstractContextManager["Tunnel"]):
+    """An open one, seen from its client."""
+
+    @abstractmethod
+    def send(self, data: bytes) -> None:
+        """Sends these bytes."""
+
+    @abstractmethod
+    def exactly(self, count: int) -> bytes:
+        """The next bytes."""
+
+    @abstractmethod
+    def is_over(self) -> bool:
+        """True once it has been ended: waits for that."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes its connection at once."""
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class OverHttp1(Tunnel):
+    """A connection that has changed its protocol."""
+
+    def __init__(self, address: Address) -> None:
+        self._client = RawClient(address)
+        shake(self._client)
+
+    def send(self, data: bytes) -> None:
+        self._client.send(data)
+
+    def exactly(self, count: int) -> bytes:
+        return self._client.reader.exactly(count)
+
+    def is_over(self) -> bool:
+        return self._client.is_closed()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class OverHttp2(Tunnel):
+    """A stream of a connection (RFC 8441)."""
+
+    def __init__(self, address: Address) -> None:
+        self._client = Http2Client(address)
+        while not self._client.h2.remote_settings.enable_connect_protocol:
+            self._client.read()
+        head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/chat")]
+        head += [(":authority", "test.example"), ("sec-websocket-version", "13")]
+        self._stream = self._client.head(head, end=False)
+        while self._answer.status == 0:
+            self._client.read()
+        assert self._answer.status == 200
+
+    @property
+    def _answer(self) -> Answer:
+        return self._client.answers[self._stream]
+
+    def send(self, data: bytes) -> None:
+        self._client.send(self._stream, data)
+
+    def exactly(self, count: int) -> bytes:
+        while len(self._answer.body) < count:
+            assert not self._client.closed
+            self._client.read()
+        data, self._answer.body = self._answer.body[:count], self._answer.body[count:]
+        return data
+
+    def is_over(self) -> bool:
+        answer = self._client.answer(self._stream)
+        return answer.ended or answer.reset is not None or self._client.closed
+
+    def close(self) -> None:
+        self._client.close()
+
+
+WAYS = pytest.mark.parametrize("way", [OverHttp1, OverHttp2])
+Way = Callable[[Address], Tunnel]
+
+
+@WAYS
+def test_draining_serves_it_on_until_the_time_is_up(spawn: Spawn, backends: Backends, way: Way) -> None:
+    rule = ingress("chat", Rule("chat"))
+    chat = service("chat", backends("chat", agree_and_echo))
+    process = spawn(chat, rule, h2c=True, shutdown_delay=0, drain_timeout=2)
+    with way(process.http) as tunnel:
+        process.signal(signal.SIGTERM)
+        eventually(lambda: process.errors.line("draining"))
+        tunnel.send(b"still here")
+        assert tunnel.exactly(10) == b"still here"
+        assert tunnel.is_over()
+    assert process.exit_status() == 0
 
 
 def test_bytes_go_both_ways_until_the_client_closes(serve: Serve, backends: Backends) -> None:
@@ -70,41 +173,56 @@ def test_a_refused_upgrade_is_an_ordinary_answer(serve: Serve, backends: Backend
         assert client.send(ASK).response().text == "chat"
 
 
-def test_changes_do_not_touch_an_open_one(serve: Serve, backends: Backends) -> None:
+@WAYS
+def test_changes_do_not_touch_an_open_one(serve: Serve, backends: Backends, way: Way) -> None:
     backend, other = backends("chat", agree_and_echo), backends("other")
-    gateway = serve(files={"chat": [service("chat", backend), ingress("chat", Rule("chat"))]})
-    with gateway.connect() as client:
-        shake(client)
+    gateway = serve(files={"chat": [service("chat", backend), ingress("chat", Rule("chat"))]}, h2c=True)
+    with way(gateway.http) as tunnel:
         gateway.put("chat", service("chat", other), ingress("chat", Rule("chat")))
         gateway.until(lambda: gateway.get("/").text == "other")
-        assert client.send(b"still here").reader.exactly(10) == b"still here"
+        tunnel.send(b"still here")
+        assert tunnel.exactly(10) == b"still here"
         gateway.remove("chat")
         gateway.until(lambda: gateway.get("/").status == 404)
-        assert client.send(b"even now").reader.exactly(8) == b"even now"
+        tunnel.send(b"even now")
+        assert tunnel.exactly(8) == b"even now"
 
 
-@pytest.mark.parametrize("silent", ["both", "backend stuck"])
-def test_a_tunnel_in_which_nothing_moves_ends(serve: Serve, backends: Backends, silent: str) -> None:
+@WAYS
+def test_one_in_which_nothing_moves_ends(serve: Serve, backends: Backends, way: Way) -> None:
+    rule = ingress("chat", Rule("chat"), annotations={"proxy-read-timeout": "1", "proxy-send-timeout": "60"})
+    gateway = serve(service("chat", backends("chat", agree_and_echo)), rule, h2c=True)
+    with way(gateway.http) as tunnel:
+        assert tunnel.is_over()
+
+
+def test_one_whose_backend_takes_nothing_ends(serve: Serve, backends: Backends) -> None:
     done = threading.Event()
 
-    def agree(exchange: Exchange) -> None:
+    def agree_and_stop(exchange: Exchange) -> None:
         exchange.send(AGREE)
-        if silent == "both":
-            exchange.wait_for_close()
-        else:
-            done.wait(20)
+        done.wait(20)
         exchange.close()
 
-    timeouts = {"proxy-read-timeout": "1", "proxy-send-timeout": "60"}
-    if silent == "backend stuck":
-        timeouts = {"proxy-read-timeout": "60", "proxy-send-timeout": "1"}
-    rule = ingress("chat", Rule("chat"), annotations=timeouts)
-    gateway = serve(service("chat", backends("chat", agree)), rule)
+    rule = ingress("chat", Rule("chat"), annotations={"proxy-read-timeout": "60", "proxy-send-timeout": "1"})
+    gateway = serve(service("chat", backends("chat", agree_and_stop)), rule)
     with gateway.connect() as client:
         shake(client)
-        if silent == "backend stuck":
-            while client.try_to_send(b"x" * 65536):
-                pass
-        else:
-            assert client.is_closed()
+        while client.try_to_send(b"x" * 65536):
+            pass
     done.set()
+
+
+def test_thousands_of_them_idle_in_little_memory(spawn: Spawn, backends: Backends) -> None:
+    chat = service("chat", backends("chat", agree_and_echo))
+    process = spawn(chat, ingress("chat", Rule("chat")), h2c=True)
+    resident = "process_resident_memory_bytes"
+    with ExitStack() as stack:
+        warm = [stack.enter_context(OverHttp1(process.http)) for _ in range(200)]
+        before = process.metrics().sum(resident)
+        idle = [stack.enter_context(OverHttp1(process.http)) for _ in range(2000)]
+        grown = process.metrics().sum(resident) - before
+        assert grown / len(idle) < 16 * 1024
+        for tunnel in (warm[0], idle[0], idle[-1]):
+            tunnel.send(b"awake")
+            assert tunnel.exactly(5) == b"awake"
