@@ -8,7 +8,8 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,11 @@ from tests.support.backend import Exchange
 from tests.support.certificates import Authority
 from tests.support.fixtures import Backends, Spawn
 from tests.support.frames import INITIAL_WINDOW_SIZE, H2Client, request_fields, window_update
-from tests.support.manifests import Rule, ingress, service
+from tests.support.manifests import Rule, ingress, service, write
 from tests.support.proc import resident_bytes
-from tests.support.process import Process
+from tests.support.process import Process, command_of
 from tests.support.programs import PROGRAMS
+from tests.support.tcp import free_port
 
 MIB = 1 << 20
 HOST = "big.example"
@@ -128,6 +130,45 @@ def test_a_long_upload_is_whole(curl: None, gateway: Process, mill: Mill, mib: i
     assert (said, mill.taken) == (_expected(mib), _expected(mib))
 
 
+UNOPENED = {"pass-through": "HTTP/2 over TLS", "TCP": "HTTP/1.1"}
+
+
+@pytest.fixture
+def in_front(gateway: Process, tmp_path: Path, way: str) -> Iterator[tuple[Process, int]]:
+    """A second gateway, which opens nothing: the TLS of the first passes through it, and a TCP port leads to the other."""
+    port = free_port()
+    inner, plain = (f"127.0.0.1:{address[1]}" for address in (gateway.https, gateway.http))
+    passing = ingress("inner", Rule("inner", host=HOST), annotations={"ssl-passthrough": "true"})
+    folder = tmp_path / "front"
+    folder.mkdir()
+    write(folder / "objects.yaml", service("inner", inner), service("plain", plain), passing)
+    command = command_of(folder, enable_ssl_passthrough=True, tcp=f"{port}=default/plain:80")
+    with closing(Process(command, folder, dict(os.environ))) as front:
+        yield front, front.https[1] if way == "pass-through" else port
+
+
+@pytest.mark.parametrize("way", UNOPENED)
+def test_what_is_not_opened_passes_whole_both_ways(
+    curl: None, in_front: tuple[Process, int], mill: Mill, mib: int, way: str
+) -> None:
+    front, port = in_front
+    with _grows_little(front.pid), _curl_at(port, UNOPENED[way]) as client:
+        assert client.stdout is not None
+        digest = hashlib.sha256()
+        _digest(digest.update, client.stdout.read, mib * MIB)
+        assert client.stdout.read() == b""
+    assert digest.hexdigest() == _expected(mib)
+    words = ["--upload-file", "-", "--header", f"Content-Length: {mib * MIB}", "--header", "Transfer-Encoding:"]
+    with _grows_little(front.pid), _curl_at(port, UNOPENED[way], *words) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        for _ in range(mib):
+            client.stdin.write(BLOCK)
+        client.stdin.close()
+        said = client.stdout.read().decode()
+    assert (said, mill.taken) == (_expected(mib), _expected(mib))
+
+
 @pytest.mark.parametrize("over_tls", [False, True], ids=["h2c", "tls"])
 def test_a_stream_that_stands_still_stops_no_other(gateway: Process, authority: Authority, over_tls: bool) -> None:
     size = 64 * 1024
@@ -199,9 +240,15 @@ def _take_all(client: H2Client, streams: set[int], size: int) -> None:
 
 @contextmanager
 def _curl(gateway: Process, way: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    port = (gateway.https if WAYS[way][0] == "https" else gateway.http)[1]
+    with _curl_at(port, way, *words) as child:
+        yield child
+
+
+@contextmanager
+def _curl_at(port: int, way: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """Running, with its pipes; it has to end well."""
     scheme, version = WAYS[way]
-    port = (gateway.https if scheme == "https" else gateway.http)[1]
     common = ["--silent", "--show-error", "--fail", "--noproxy", "*", "--insecure"]
     command = [str(PROGRAMS["curl"].found), *common, "--resolve", f"{HOST}:{port}:127.0.0.1", *version, *words]
     command.append(f"{scheme}://{HOST}:{port}/")

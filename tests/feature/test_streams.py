@@ -19,17 +19,9 @@ from tests.support.eventually import eventually
 from tests.support.fixtures import Serve, Spawn
 from tests.support.gateway import Served
 from tests.support.manifests import Manifest, service
-from tests.support.tcp import Peer, TcpServer, read_all, read_line, say_name
+from tests.support.tcp import Peer, TcpServer, free_port, read_all, read_line, say_name
 
 LINE = b"PROXY TCP4 203.0.113.7 198.51.100.2 40000 443\r\n"
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def config_map(name: str, data: dict[str, str]) -> Manifest:

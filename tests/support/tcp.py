@@ -143,3 +143,11 @@ def read_all(sock: socket.socket) -> bytes:
     while data := sock.recv(65536):
         found += data
     return found
+
+
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
