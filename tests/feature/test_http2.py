@@ -20,7 +20,7 @@ from tests.support.http2 import Http2Client
 from tests.support.manifests import Rule, ingress, service
 
 HOST = "test.example"
-NO_ERROR, CANCEL, ENHANCE_YOUR_CALM = 0x0, 0x8, 0xB
+NO_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0x0, 0x7, 0x8, 0xB
 
 
 @dataclass
@@ -375,3 +375,23 @@ def test_a_head_that_drips_in_ends_the_connection(shop: Open) -> None:
             client.read()
         assert client.goaway == ENHANCE_YOUR_CALM
     assert here.gateway.metrics().sum("fastingress_refused_total", reason="slow_frame") == 1
+
+
+def test_streams_opened_before_the_limit_is_known_are_refused_and_no_more(shop: Open) -> None:
+    let_go = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        let_go.wait(20)
+        exchange.answer(200, b"ok")
+
+    here = shop(answer)
+    with here.connect() as client:
+        streams = [client.request(f"/{number}") for number in range(300)]
+        eventually(lambda: len(here.backend.requests) >= 100)
+        let_go.set()
+        answers = [client.answer(stream) for stream in streams]
+        assert client.goaway is None
+        served = [answer for answer in answers if answer.status == 200]
+        refused = [answer for answer in answers if answer.reset == REFUSED_STREAM]
+        assert len(served) >= 128
+        assert len(served) + len(refused) == 300

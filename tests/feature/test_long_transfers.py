@@ -135,7 +135,7 @@ UNOPENED = {"pass-through": "HTTP/2 over TLS", "TCP": "HTTP/1.1"}
 
 @pytest.fixture
 def in_front(gateway: Process, tmp_path: Path, way: str) -> Iterator[tuple[Process, int]]:
-    """A second gateway, which opens nothing: the TLS of the first passes through it, and a TCP port leads to the other."""
+    """A second gateway, which opens nothing: the TLS of the first one passes through, a TCP port leads to its other."""
     port = free_port()
     inner, plain = (f"127.0.0.1:{address[1]}" for address in (gateway.https, gateway.http))
     passing = ingress("inner", Rule("inner", host=HOST), annotations={"ssl-passthrough": "true"})

@@ -27,6 +27,8 @@ pub struct Frame {
     /// Its type.
     pub kind: u8,
     flags: u8,
+    /// The first four bytes of its payload as a number, if they came with the header: the code of a RST_STREAM.
+    pub code: Option<u32>,
 }
 
 impl Frame {
@@ -95,7 +97,13 @@ impl Frames {
             if matches!(kind, kind::HEADERS | kind::CONTINUATION) {
                 self.in_block = flags & END_HEADERS == 0;
             }
-            seen(Frame { length, kind, flags });
+            let code = bytes.first_chunk().filter(|_| length >= 4).copied();
+            seen(Frame {
+                length,
+                kind,
+                flags,
+                code: code.map(u32::from_be_bytes),
+            });
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::buffers::{Budget, Buffers, Lease};
 use crate::linger;
 use crate::transport::Transport;
 use crate::worker::Worker;
+use h2::Reason;
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -174,7 +175,13 @@ impl Shared {
                     self.floods.note(Flood::HeaderBomb);
                 }
             }
-            kind::RST_STREAM => self.floods.note(Flood::ProvokedReset),
+            kind::RST_STREAM => match frame.code.map(Reason::from) {
+                // Ours: behind a whole answer, or because a backend failed.
+                Some(Reason::NO_ERROR | Reason::CANCEL) => {}
+                // Opened beyond the limit, perhaps before that was known.
+                Some(Reason::REFUSED_STREAM) => self.floods.note(Flood::RapidReset),
+                _ => self.floods.note(Flood::ProvokedReset),
+            },
             kind::DATA => {
                 self.queued.set(self.queued.get().saturating_sub(frame.length));
                 for _ in 0..frame.length / BYTES_PER_UPDATE {

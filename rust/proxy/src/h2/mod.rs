@@ -111,6 +111,8 @@ enum End {
     Flood(Flood),
     /// The client does not answer.
     Silent,
+    /// The client broke the protocol; the library has told it so.
+    Broken,
     /// A head, or another frame, took too long.
     Slow,
 }
@@ -256,6 +258,7 @@ impl Session {
         match self.shared.said.get() {
             Some(flood) => End::Flood(flood),
             None if calm_down => End::Flood(Flood::Other),
+            None if error.is_go_away() && !error.is_remote() => End::Broken,
             None => End::Closed,
         }
     }
@@ -264,6 +267,7 @@ impl Session {
     async fn end(&self, mut connection: Connection<Guard, Bytes>, end: End) {
         match end {
             End::Closed => return,
+            End::Broken => return self.worker.metrics.refused("http2_error"),
             End::Flood(flood) => {
                 self.worker.metrics.flooded(flood);
                 self.shared.floods.stop(flood);

@@ -116,9 +116,7 @@ impl Stream {
         {
             let shared = self.shared.clone();
             tokio::task::spawn_local(async move {
-                if timeout(LINGER, discard(&mut body, &shared)).await != Ok(true) {
-                    shared.floods.forgive(Flood::ProvokedReset); // ours, not the client's
-                }
+                let _bounded = timeout(LINGER, discard(&mut body, &shared)).await;
                 forget(&mut body, &shared);
             });
         }
@@ -140,15 +138,11 @@ impl Drop for Stream {
         match &mut self.answer {
             Answer::Whole => floods.forgive(Flood::SlowWindow),
             Answer::Body { send, scant, .. } => {
-                // The reset that follows is ours, or its backend's doing, if the client has not gone.
-                if is_wanted(send) {
-                    floods.forgive(Flood::ProvokedReset);
-                    if scant.is_some() {
-                        floods.note(Flood::SlowWindow);
-                    }
+                if scant.is_some() && is_wanted(send) {
+                    floods.note(Flood::SlowWindow);
                 }
             }
-            Answer::Unsent(_) => floods.forgive(Flood::ProvokedReset),
+            Answer::Unsent(_) => {}
         }
         self.shared.streams.set(self.shared.streams.get().saturating_sub(1));
         self.shared.taken(0); // one that is gone holds nothing
@@ -283,18 +277,16 @@ fn forget(body: &mut RecvStream, shared: &Shared) {
     shared.taken(body.flow_control().used_capacity());
 }
 
-/// True when the end came.
-async fn discard(body: &mut RecvStream, shared: &Shared) -> bool {
+async fn discard(body: &mut RecvStream, shared: &Shared) {
     let mut left = LINGER_BYTES;
     while let Some(Ok(bytes)) = body.data().await {
         let _gone = body.flow_control().release_capacity(bytes.len());
         shared.taken(bytes.len());
         left = left.saturating_sub(bytes.len());
         if left == 0 {
-            return false;
+            return;
         }
     }
-    true
 }
 
 /// False when the client has reset the stream, or is gone.
