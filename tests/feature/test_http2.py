@@ -374,7 +374,7 @@ def test_a_head_that_drips_in_ends_the_connection(shop: Open) -> None:
                 client.sock.sendall(b"\x84")
             client.read()
         assert client.goaway == ENHANCE_YOUR_CALM
-    assert here.gateway.metrics().sum("fastingress_refused_total", reason="slow_frame") == 1
+    assert here.gateway.metrics().sum("fastingress_http2_floods_total", kind="slow_head") == 1
 
 
 def test_streams_opened_before_the_limit_is_known_are_refused_and_no_more(shop: Open) -> None:

@@ -32,13 +32,15 @@ pub enum Flood {
     Unknown,
     /// Windows that stay shut until an answer is given up.
     SlowWindow,
+    /// Heads, or other frames, that drip in.
+    SlowHead,
     /// Another bound of the library.
     Other,
 }
 
 impl Flood {
     /// All of them.
-    pub const ALL: [Flood; 12] = [
+    pub const ALL: [Flood; 13] = [
         Flood::RapidReset,
         Flood::ProvokedReset,
         Flood::Continuation,
@@ -50,6 +52,7 @@ impl Flood {
         Flood::Priority,
         Flood::Unknown,
         Flood::SlowWindow,
+        Flood::SlowHead,
         Flood::Other,
     ];
 
@@ -67,6 +70,7 @@ impl Flood {
             Flood::Priority => "priority",
             Flood::Unknown => "unknown_frames",
             Flood::SlowWindow => "slow_window",
+            Flood::SlowHead => "slow_head",
             Flood::Other => "other",
         }
     }
@@ -101,7 +105,7 @@ impl Flood {
             Flood::Priority => (512, 64),
             Flood::Unknown => (64, 8),
             Flood::SlowWindow => (16, 0),
-            Flood::Other => (0, 0),
+            Flood::SlowHead | Flood::Other => (0, 0),
         }
     }
 }

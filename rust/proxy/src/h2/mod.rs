@@ -113,8 +113,6 @@ enum End {
     Silent,
     /// The client broke the protocol; the library has told it so.
     Broken,
-    /// A head, or another frame, took too long.
-    Slow,
 }
 
 /// What the task of a connection keeps.
@@ -172,7 +170,7 @@ impl Session {
         if let Some(since) = self.shared.waiting_since.get() {
             self.head.set(since + self.head_timeout);
             if self.head.poll(cx).is_ready() {
-                return Poll::Ready(End::Slow);
+                return Poll::Ready(End::Flood(Flood::SlowHead));
             }
         }
         self.poll_silence(cx, connection)
@@ -271,10 +269,6 @@ impl Session {
             End::Flood(flood) => {
                 self.worker.metrics.flooded(flood);
                 self.shared.floods.stop(flood);
-                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-            }
-            End::Slow => {
-                self.worker.metrics.refused("slow_frame");
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
             }
             End::Silent => connection.abrupt_shutdown(Reason::NO_ERROR),
