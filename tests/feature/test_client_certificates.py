@@ -492,3 +492,9 @@ def test_of_several_policies_of_a_host_that_of_the_oldest_holds(make: Make) -> N
     assert scene.get(scene.clients.issue("alice")).text == "web"
     assert scene.get(others.issue("alice")).status == 400
     assert "closed" in scene.gateway.problem("ConflictLost")["message"]
+
+
+def test_conditions_without_an_authority_are_told_to_be_without_effect(serve: Serve, backends: Backends) -> None:
+    condition = {"auth-tls-match-cn": "CN=alice"}
+    gateway = serve(service("web", backends("web")), ingress("web", Rule("web", host=OPEN), annotations=condition))
+    assert "auth-tls-secret" in gateway.problem("IncompleteAnnotation")["message"]

@@ -325,3 +325,13 @@ def test_a_wildcard_passes_one_label(serve: Serve, server: TcpServer) -> None:
         with connected(gateway) as sock:
             sock.sendall(data)
             assert (sock.recv(2) == data[:2]) is passes
+
+
+def test_a_host_that_is_guarded_is_opened_so_that_it_stays_guarded(serve: Serve, server: TcpServer) -> None:
+    rules = Rule("raw", host=HOST, port=443)
+    guarded = ingress("raw", rules, annotations={**PASSING, "allowlist-source-range": "192.0.2.0/24"})
+    gateway = serve(service("raw", server.endpoint, port=443), guarded, enable_ssl_passthrough=True)
+    problem = gateway.problem("NoPassthroughTarget")
+    assert HOST in problem["message"]
+    assert gateway.get_tls(blind(), host=HOST).status == 403
+    assert server.peers == []

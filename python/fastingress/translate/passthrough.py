@@ -33,10 +33,19 @@ def _passed(fragment: Fragment, findings: list[Finding]) -> Fragment:
             f"annotation ssl-passthrough: {fragment.host} has no rule for the path /, whose backend would take its "
             "connections; TLS is terminated"
         )
+    elif _is_guarded(fragment):
+        message = (
+            f"annotation ssl-passthrough: what guards {fragment.host} (auth-tls-*, source ranges) cannot be applied to "
+            "connections that are not opened; TLS is terminated, so that it is"
+        )
     else:
         return msgspec.structs.replace(fragment, passthrough=target)
     findings.append(error("NoPassthroughTarget", message))
     return fragment
+
+
+def _is_guarded(fragment: Fragment) -> bool:
+    return fragment.client_auth is not None or bool(fragment.policy.allow or fragment.policy.deny)
 
 
 def _root(fragment: Fragment) -> Target | None:

@@ -12,6 +12,7 @@ from fastingress.model import ClientAuth, VerifyClient
 from fastingress.translate.annotations.declare import Annotation, Draft, Family, ValueType
 from fastingress.translate.annotations.secrets import SECRET
 from fastingress.translate.annotations.values import BOOLEAN, URL, one_of, plain_text
+from fastingress.translate.findings import error
 
 NO_AUTHORITY = ""
 """The key of no authority: nobody is let in."""
@@ -98,6 +99,10 @@ def _combine(draft: Draft) -> None:
         draft.client_auth = ClientAuth(NO_AUTHORITY)
         return
     authority = values.get(AUTHORITY)
+    if authority is None and any(values.get(annotation) is not None for annotation in (VERIFY, DEPTH, MATCH_CN)):
+        message = "annotations auth-tls-*: have no effect without auth-tls-secret; no client is asked for a certificate"
+        draft.findings.append(error("IncompleteAnnotation", message))
+        return
     verify = _VERIFY.get(values.get(VERIFY) or "on")
     if authority is None or verify is None:
         return

@@ -177,7 +177,7 @@ impl Shared {
             }
             kind::RST_STREAM => match frame.code.map(Reason::from) {
                 // Ours: behind a whole answer, or because a backend failed.
-                Some(Reason::NO_ERROR | Reason::CANCEL) => {}
+                Some(Reason::NO_ERROR | Reason::CANCEL | Reason::INTERNAL_ERROR) => {}
                 // Opened beyond the limit, perhaps before that was known.
                 Some(Reason::REFUSED_STREAM) => self.floods.note(Flood::RapidReset),
                 _ => self.floods.note(Flood::ProvokedReset),

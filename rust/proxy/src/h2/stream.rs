@@ -11,7 +11,7 @@ use crate::relay::{Sink, Source};
 use bytes::{Buf, Bytes};
 use fastingress_http1::{Head, Trailers};
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http::HeaderMap;
 use std::io;
 use std::pin::Pin;
@@ -138,8 +138,12 @@ impl Drop for Stream {
         match &mut self.answer {
             Answer::Whole => floods.forgive(Flood::SlowWindow),
             Answer::Body { send, scant, .. } => {
-                if scant.is_some() && is_wanted(send) {
-                    floods.note(Flood::SlowWindow);
+                if is_wanted(send) {
+                    if scant.is_some() {
+                        floods.note(Flood::SlowWindow);
+                    }
+                    // To be dropped would say CANCEL, which clients of gRPC take for their own doing.
+                    send.send_reset(Reason::INTERNAL_ERROR);
                 }
             }
             Answer::Unsent(_) => {}
