@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tests.support.fixtures import Backends, Serve
+from tests.support.fixtures import Backends, Serve, Spawn
 from tests.support.gateway import Served
 from tests.support.manifests import Rule, ingress, service
 
@@ -59,7 +59,17 @@ def test_requests_are_counted_by_ingress_and_code(serve: Serve, backends: Backen
     assert metrics.sum("fastingress_request_bytes_total", ingress="shop") > 0
     assert metrics.sum("fastingress_response_bytes_total", ingress="shop") > 0
     assert metrics.sum("fastingress_table_generation") >= 1
-    assert metrics.sum("fastingress_tables_alive") <= 3
+
+
+def test_tables_that_were_replaced_are_let_go(spawn: Spawn, backends: Backends) -> None:
+    """In a process of its own: the number counts every table of a process, those of other tests too."""
+    web = service("web", backends("web"))
+    process = spawn(web, ingress("shop", Rule("web", "/0")))
+    for number in range(1, 8):
+        process.put("objects", web, ingress("shop", Rule("web", f"/{number}")))
+        process.until(lambda: process.get(f"/{number}").status == 200)  # noqa: B023
+    process.until(lambda: process.metrics().sum("fastingress_tables_alive") <= 3)
+    assert process.metrics().sum("fastingress_table_generation") >= 8
 
 
 def _counted(gateway: Served) -> float:
