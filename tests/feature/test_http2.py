@@ -353,7 +353,8 @@ def test_bodies_that_are_thrown_away_are_not_held_against_others(shop: Open) -> 
     """Streams that are reset with their windows full, before and after anybody has looked at them."""
     here = shop(body_limit=0)
     with here.connect() as client:
-        for _ in range(100):
+        # Twenty that nobody has looked at yet, and the library takes it for a flood.
+        for _ in range(15):
             stream = client.request(method="POST", end=False)
             while client.h2.local_flow_control_window(stream) >= 16_000:
                 client.h2.send_data(stream, b"x" * 16_000)
