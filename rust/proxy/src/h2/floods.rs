@@ -142,11 +142,11 @@ impl Floods {
         }
     }
 
-    /// Gives back one of these: what it paid for was worth it.
-    pub fn forgive(&self, flood: Flood) {
+    /// Gives back so many of these: what they paid for was worth it.
+    pub fn forgive(&self, flood: Flood, count: usize) {
         let (most, _) = flood.bounds();
         if let Some((_, bucket)) = self.buckets.borrow_mut().iter_mut().find(|(kind, _)| *kind == flood) {
-            bucket.left = (bucket.left + 1000).min(u64::from(most) * 1000);
+            bucket.left = (bucket.left + count as u64 * 1000).min(u64::from(most) * 1000);
         }
     }
 

@@ -184,9 +184,8 @@ impl Shared {
             },
             kind::DATA => {
                 self.queued.set(self.queued.get().saturating_sub(frame.length));
-                for _ in 0..frame.length / BYTES_PER_UPDATE {
-                    self.floods.forgive(Flood::WindowUpdate);
-                }
+                self.floods
+                    .forgive(Flood::WindowUpdate, frame.length / BYTES_PER_UPDATE);
             }
             _ => {}
         }

@@ -136,7 +136,7 @@ impl Drop for Stream {
         }
         let floods = &self.shared.floods;
         match &mut self.answer {
-            Answer::Whole => floods.forgive(Flood::SlowWindow),
+            Answer::Whole => floods.forgive(Flood::SlowWindow, 1),
             Answer::Body { send, scant, .. } => {
                 if is_wanted(send) {
                     if scant.is_some() {
