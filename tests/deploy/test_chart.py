@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fastingress.config import FLAGS
+from fastingress.config import FLAGS, Config
 from tests.support import helm
 
 pytestmark = pytest.mark.usefixtures("helm")
@@ -123,6 +123,47 @@ def test_config_takes_switches_numbers_and_lists_as_they_are_meant() -> None:
     ):
         assert expected in given
     assert given[-1] == "--log-level=debug"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            {"use-proxy-protocol": True, "proxy-protocol-from": ["10.0.0.0/8", "fd00::/8"]},
+            Config(use_proxy_protocol=True, proxy_protocol_from=("10.0.0.0/8", "fd00::/8")),
+        ),
+        ({"enable-ssl-passthrough": True}, Config(enable_ssl_passthrough=True)),
+        (
+            {"ssl-session-tickets": False, "ssl-session-ticket-secret": "edge/tickets"},
+            Config(ssl_session_tickets=False, ssl_session_ticket_secret="edge/tickets"),
+        ),
+        (
+            {"hsts": False, "hsts-max-age": 63072000, "hsts-include-subdomains": False, "hsts-preload": True},
+            Config(hsts=False, hsts_max_age=63072000, hsts_include_subdomains=False, hsts_preload=True),
+        ),
+        ({"enable-ocsp": True}, Config(enable_ocsp=True)),
+        ({"stream-timeout": "1h", "udp-timeout": "5s"}, Config(stream_timeout=3600, udp_timeout=5)),
+    ],
+)
+def test_what_config_says_arrives_as_it_was_meant(config: dict[str, Any], expected: Config) -> None:
+    given: dict[str, list[str]] = {}
+    for argument in helm.arguments_of(helm.rendered({"config": config})):
+        option, _, value = argument.partition("=")
+        given.setdefault(option, []).append(value)
+    for name in config:
+        flag = FLAGS[name.replace("-", "_")]
+        words = given[flag.option]
+        parsed = flag.kind.parse(words if len(words) > 1 else words[0])
+        assert parsed == getattr(expected, flag.name), flag.option
+
+
+def test_every_option_that_the_chart_leaves_open_can_be_given() -> None:
+    schema = json.loads((helm.CHART / "values.schema.json").read_text(encoding="utf-8"))
+    kept = set(schema["properties"]["config"]["propertyNames"]["not"]["enum"])
+    free = [flag for flag in FLAGS.values() if flag.option[2:] not in kept]
+    assert len(free) > 30
+    given = helm.arguments_of(helm.rendered({"config": {flag.option[2:]: "a/b" for flag in free}}))
+    assert {f"{flag.option}=a/b" for flag in free} <= set(given)
 
 
 # what depends on what

@@ -59,6 +59,21 @@ CASES: dict[str, tuple[dict[str, Any], ClusterOptions, Named]] = {
         ClusterOptions(**ALWAYS, publish_service=OWN),
         Named(secrets={"edge": ["wildcard"]}, config_maps={}),
     ),
+    "keys of session tickets, with Secrets by name": (
+        {"secretAccess": "named", "config": {"ssl-session-ticket-secret": "edge/tickets"}},
+        ClusterOptions(**ALWAYS, publish_service=OWN, secret_access="named"),
+        Named(secrets={"edge": ["tickets"]}, config_maps={}),
+    ),
+    "TCP and UDP services beside ConfigMaps by name": (
+        {"configMapNames": {"shop": ["settings"]}, "tcp": {9000: "shop/db:1"}, "udp": {53: "shop/dns:53"}},
+        ClusterOptions(**ALWAYS, publish_service=OWN, config_maps=(f"{OWN}-tcp", f"{OWN}-udp")),
+        Named(secrets={}, config_maps={"shop": ["settings"]}),
+    ),
+    "TCP services in watched namespaces": (
+        {"watchNamespaces": ["shop"], "tcp": {9000: "shop/db:1"}},
+        ClusterOptions(**ALWAYS, publish_service=OWN, namespaces=("shop",), config_maps=(f"{OWN}-tcp",)),
+        NOBODY,
+    ),
     "no status": (
         {"status": {"update": False}},
         ClusterOptions(**ALWAYS, publish_service=OWN, update_status=False),
@@ -76,9 +91,15 @@ CASES: dict[str, tuple[dict[str, Any], ClusterOptions, Named]] = {
     ),
     "some-namespaces": (
         helm.values_of("some-namespaces"),
-        ClusterOptions(**ALWAYS, publish_service="edge/balancer", namespaces=("shop", "blog"), secret_access="named"),
+        ClusterOptions(
+            **ALWAYS,
+            publish_service="edge/balancer",
+            namespaces=("shop", "blog"),
+            secret_access="named",
+            config_maps=(f"{OWN}-tcp",),
+        ),
         Named(
-            secrets={"shop": ["shop-tls", "staff-users"], "blog": ["blog-tls"], "edge": ["wildcard"]},
+            secrets={"shop": ["shop-tls", "staff-users"], "blog": ["blog-tls"], "edge": ["wildcard", "tickets"]},
             config_maps={"shop": ["team-a"]},
         ),
     ),
@@ -87,13 +108,21 @@ CASES: dict[str, tuple[dict[str, Any], ClusterOptions, Named]] = {
         ClusterOptions(**ALWAYS, namespace_selector="ingress=public,team in (a,b)", publish_events=False),
         Named(secrets={"shared": ["wildcard"]}, config_maps={}),
     ),
-    "nodes": (helm.values_of("nodes"), ClusterOptions(**ALWAYS, nodes=True, zone=True), NOBODY),
+    "nodes": (
+        helm.values_of("nodes"),
+        ClusterOptions(**ALWAYS, nodes=True, zone=True, config_maps=(f"{OWN}-tcp",)),
+        NOBODY,
+    ),
     "silent": (
         helm.values_of("silent"),
         ClusterOptions(**ALWAYS, zone=True, update_status=False, publish_events=False),
         NOBODY,
     ),
-    "everything": (helm.values_of("everything"), ClusterOptions(**ALWAYS, publish_service=OWN), NOBODY),
+    "everything": (
+        helm.values_of("everything"),
+        ClusterOptions(**ALWAYS, publish_service=OWN, config_maps=(f"{OWN}-tcp", f"{OWN}-udp")),
+        NOBODY,
+    ),
 }
 
 

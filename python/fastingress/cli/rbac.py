@@ -16,9 +16,9 @@ from fastingress.sources.cluster.rbac import rbac
 
 def named(config: Config, secrets: Iterable[str], config_maps: Iterable[str]) -> Named:
     """From `NAMESPACE/NAME` each, and from the flags that name a Secret. Raises `ConfigError` for one that is not."""
-    certificate = config.default_ssl_certificate
+    flagged = filter(None, (config.default_ssl_certificate, config.ssl_session_ticket_secret))
     return Named(
-        secrets=_by_namespace("--secret", [*secrets, *([certificate] if certificate else [])]),
+        secrets=_by_namespace("--secret", [*secrets, *flagged]),
         config_maps=_by_namespace("--config-map", config_maps),
     )
 

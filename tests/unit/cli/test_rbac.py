@@ -32,6 +32,11 @@ CASES: dict[str, tuple[list[str], ClusterOptions, Named]] = {
         ClusterOptions(**EDGE, namespaces=("shop",), update_status=False),
         Named(secrets={"edge": ["tls"]}, config_maps={"edge": ["settings"]}),
     ),
+    "keys of session tickets": (
+        ["--ssl-session-ticket-secret", "edge/tickets", "--secret-access", "named", "--secret", "edge/tls"],
+        ClusterOptions(**EDGE, secret_access="named", update_status=False),
+        Named(secrets={"edge": ["tls", "tickets"]}, config_maps={}),
+    ),
     "addresses of nodes": (
         ["--publish-node-addresses", "external", "--topology-aware-routing", "--watch-namespace-selector", "a=b"],
         ClusterOptions(**EDGE, nodes=True, zone=True, namespace_selector="a=b"),

@@ -6,6 +6,7 @@ The arguments of the container. What the chart decides comes first, then `config
 {{- if and .Values.watchNamespaces .Values.watchNamespaceSelector }}
 {{- fail "watchNamespaces and watchNamespaceSelector exclude each other" }}
 {{- end }}
+{{- include "fastingress.checkStreams" . }}
 # The pod's own address for probes and metrics, loopback for kubectl port-forward.
 - --admin-bind=$(POD_IP)
 - --admin-bind=127.0.0.1
@@ -36,6 +37,11 @@ The arguments of the container. What the chart decides comes first, then `config
 {{- if .Values.http3.enabled }}
 - --http3=true
 - --http3-advertise-port={{ .Values.http3.advertisePort | default .Values.service.httpsPort }}
+{{- end }}
+{{- range $layer := list "tcp" "udp" }}
+{{- if index $.Values $layer }}
+- --{{ $layer }}-services-configmap={{ $.Release.Namespace }}/{{ include "fastingress.streamsName" (list $ $layer) }}
+{{- end }}
 {{- end }}
 - --shutdown-delay={{ int .Values.drain.delaySeconds }}s
 - --drain-timeout={{ int .Values.drain.timeoutSeconds }}s

@@ -68,7 +68,7 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
     {{- toYaml $secrets | nindent 4 }}
   verbs: [get, watch]
 {{- end }}
-{{- $configMaps := get $values.configMapNames .namespace }}
+{{- $configMaps := get (include "fastingress.configMapNames" .chart | fromYaml) .namespace }}
 {{- if or $configMaps (and (empty $values.configMapNames) (or $watched (and $own $outside))) }}
 - apiGroups: [""]
   resources: [configmaps]
@@ -104,9 +104,24 @@ for the same flags, which a test compares; the reasons are in docs/permissions.m
 {{/* Secrets to grant by name: `secretNames`, and what `config` names. */}}
 {{- define "fastingress.secretNames" -}}
 {{- $names := deepCopy .Values.secretNames -}}
-{{- with index .Values.config "default-ssl-certificate" -}}
+{{- range list "default-ssl-certificate" "ssl-session-ticket-secret" -}}
+{{- with index $.Values.config . -}}
 {{- $parts := splitList "/" . -}}
 {{- $_ := set $names (first $parts) (append (default list (get $names (first $parts))) (last $parts) | uniq) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $names -}}
+{{- end -}}
+
+{{/* ConfigMaps to grant by name: none if `configMapNames` is empty, else those of the TCP and UDP services too. */}}
+{{- define "fastingress.configMapNames" -}}
+{{- $names := deepCopy .Values.configMapNames -}}
+{{- $own := .Release.Namespace -}}
+{{- range $layer := list "tcp" "udp" -}}
+{{- if and $.Values.configMapNames (index $.Values $layer) -}}
+{{- $name := include "fastingress.streamsName" (list $ $layer) -}}
+{{- $_ := set $names $own (append (default list (get $names $own)) $name | uniq) -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $names -}}
 {{- end -}}
