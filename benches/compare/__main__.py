@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 
 from benches.compare import certificate, correct, idle, load, report
@@ -23,20 +24,31 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> None:
     """Runs the scenarios that were asked for."""
     asked = arguments()
-    demand(asked.peers)
+    demand()
     peers = [peer for peer in PEERS if peer.name in asked.peers]
-    versions = {peer.name: peer.version() for peer in peers}
+    versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
     found: dict[Scenario, report.Results] = {}
-    for declared in SCENARIOS:
-        if declared.name not in asked.scenarios:
-            continue
-        scenario = declared.quick() if asked.quick else declared
+    for scenario in chosen(asked):
         print(f"{scenario.name}: {scenario.connections:,} {scenario.what}", flush=True)
-        found[scenario] = run(scenario, peers)
-    text = "\n".join(report.markdown(scenario, results, versions) for scenario, results in found.items())
+        found[scenario] = run(scenario, [peer for peer in peers if has_what_it_takes(peer, scenario)])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
+    text = report.markdown(found, versions)
+    (RESULTS / "latest.md").write_text(text + "\n", encoding="utf-8")
     print("\n" + text)
+
+
+def chosen(asked: argparse.Namespace) -> list[Scenario]:
+    """In the order of their declaration, with the sizes that were asked for."""
+    named = [each for each in SCENARIOS if any(fnmatch(each.name, pattern) for pattern in asked.scenarios)]
+    return [each.quick() if asked.quick else each for each in named]
+
+
+def has_what_it_takes(peer: type[Peer], scenario: Scenario) -> bool:
+    """False, and a line that says why, for a peer that is not installed."""
+    if missing := peer.missing(scenario.way):
+        print(f"  {peer.name} is skipped: {missing}", flush=True)
+    return not missing
 
 
 def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
@@ -60,18 +72,27 @@ def arguments() -> argparse.Namespace:
     """What to run."""
     parser = argparse.ArgumentParser(description=sys.modules["benches.compare"].__doc__)
     parser.add_argument("--quick", action="store_true", help="only see that it works")
-    names = [scenario.name for scenario in SCENARIOS]
-    parser.add_argument("--scenarios", nargs="+", choices=names, default=names)
+    names = ", ".join(scenario.name for scenario in SCENARIOS)
+    parser.add_argument(
+        "--scenarios", nargs="+", type=pattern, default=["*"], help=f"names, or patterns such as 'idle*': {names}"
+    )
     known = [peer.name for peer in PEERS]
     parser.add_argument("--peers", nargs="+", choices=known, default=known)
     return parser.parse_args()
 
 
-def demand(names: Sequence[str]) -> None:
+def pattern(text: str) -> str:
+    """One that some scenario has."""
+    if not any(fnmatch(scenario.name, text) for scenario in SCENARIOS):
+        raise argparse.ArgumentTypeError(f"no scenario is called {text!r}")
+    return text
+
+
+def demand() -> None:
     """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
-    programs = {peer.program for peer in PEERS if peer.name in names} | {"wrk", "h2load", "openssl", "nginx", "taskset"}
+    programs = ("wrk", "h2load", "openssl", "nginx", "taskset")
     if missing := sorted(program for program in programs if shutil.which(program) is None):
-        packages = "nginx, haproxy, wrk, nghttp2-client, openssl, util-linux"
+        packages = "nginx, wrk, nghttp2-client, openssl, util-linux"
         raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")

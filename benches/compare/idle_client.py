@@ -14,6 +14,8 @@ import sys
 from benches.compare.correct import HOST
 
 BODY = b"x" * 1024
+# An address has 28,000 ports towards one port of the proxy, some of which wait for the end of earlier connections.
+PER_ADDRESS = 5_000
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     context = _trusting_all("h2" if way.startswith("h2") else "http/1.1") if way.endswith("tls") else None
     request = http2_request() if way.startswith("h2") else f"GET /1k HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
-    held = [_asked(port, context, request) for _ in range(count)]
+    held = [_asked(port, source(number), context, request) for number in range(count)]
     sys.stdout.write("held\n")
     sys.stdout.flush()
     sys.stdin.read()
@@ -31,6 +33,11 @@ def main() -> None:
         _demand_open(one)
     sys.stdout.write("kept\n")
     sys.stdout.flush()
+
+
+def source(number: int) -> str:
+    """The address of loopback from which a connection is made. The first is not the one that others use."""
+    return f"127.0.0.{2 + number // PER_ADDRESS}"
 
 
 def http2_request() -> bytes:
@@ -53,8 +60,8 @@ def _trusting_all(protocol: str) -> ssl.SSLContext:
     return context
 
 
-def _asked(port: int, context: ssl.SSLContext | None, request: bytes) -> socket.socket:
-    plain = socket.create_connection(("127.0.0.1", port), 10)
+def _asked(port: int, address: str, context: ssl.SSLContext | None, request: bytes) -> socket.socket:
+    plain = socket.create_connection(("127.0.0.1", port), 10, source_address=(address, 0))
     one = context.wrap_socket(plain, server_hostname=HOST) if context else plain
     one.sendall(request)
     answer = b""

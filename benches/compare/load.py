@@ -22,10 +22,11 @@ CIPHER = "TLS_AES_128_GCM_SHA256"
 class Turn:
     """One peer, one round."""
 
-    requests: int
-    requests_per_second: float
+    done: int
+    """Requests or handshakes."""
+    per_second: float
     cpu_microseconds: float
-    """Of the proxy's whole process tree, per request or handshake."""
+    """Of the proxy's whole process tree, for each."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,14 @@ class Loaded:
     turns: tuple[Turn, ...]
 
     @property
-    def cpu_microseconds(self) -> float:
-        """The median per request."""
-        return statistics.median(turn.cpu_microseconds for turn in self.turns)
+    def values(self) -> list[float]:
+        """Microseconds of processor time for each request or handshake, by round."""
+        return [turn.cpu_microseconds for turn in self.turns]
 
     @property
-    def requests_per_second(self) -> float:
-        """The median."""
-        return statistics.median(turn.requests_per_second for turn in self.turns)
-
-    def ratios_to(self, other: Loaded) -> list[float]:
-        """Of processor time per request, round by round."""
-        pairs = zip(self.turns, other.turns, strict=True)
-        return [mine.cpu_microseconds / its.cpu_microseconds for mine, its in pairs]
+    def beside(self) -> str:
+        """The median rate."""
+        return f"{statistics.median(turn.per_second for turn in self.turns):,.0f}"
 
 
 def measure(scenario: Load | Handshakes, peers: Sequence[Peer]) -> dict[str, Loaded]:
@@ -56,17 +52,22 @@ def measure(scenario: Load | Handshakes, peers: Sequence[Peer]) -> dict[str, Loa
     for peer in peers:
         _drive(scenario, peer, WARM_UP_SECONDS)
     for number in range(scenario.rounds):
-        for peer in peers:
+        for peer in in_turn(peers, number):
             turns[peer.name].append(_turn(scenario, peer))
             print(f"  round {number + 1}: {peer.name} {turns[peer.name][-1].cpu_microseconds:.1f} us", flush=True)
     return {name: Loaded(tuple(each)) for name, each in turns.items()}
 
 
+def in_turn(peers: Sequence[Peer], number: int) -> list[Peer]:
+    """There in one round and back in the next: drift that goes one way favours nobody."""
+    return list(reversed(peers)) if number % 2 else list(peers)
+
+
 def _turn(scenario: Load | Handshakes, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
-    requests, rate = _drive(scenario, peer, scenario.seconds)
+    done, rate = _drive(scenario, peer, scenario.seconds)
     spent = process.cpu_nanoseconds(peer.pid) - before
-    return Turn(requests, rate, spent / requests / 1000)
+    return Turn(done, rate, spent / done / 1000)
 
 
 def _drive(scenario: Load | Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:

@@ -1,73 +1,93 @@
-"""Says what came out: a table to read and JSON to keep."""
+"""Says what came out: tables to read and JSON to keep."""
 
 from __future__ import annotations
 
 import json
 import platform
-import statistics
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded
-from benches.compare.scenarios import Handshakes, Scenario
+from benches.compare.rounds import figure, interval, ratios
+from benches.compare.scenarios import Scenario
+from benches.compare.verdict import summary, verdicts
 
-Results = Mapping[str, Loaded] | Mapping[str, Idled]
+Result = Loaded | Idled
+Results = Mapping[str, Result]
 BASE = "nginx"
 
 
-def markdown(scenario: Scenario, results: Results, versions: Mapping[str, str]) -> str:
-    """A heading and a table, one row a peer."""
-    rows = [_row(name, result, results, versions[name]) for name, result in results.items()]
-    if all(isinstance(result, Loaded) for result in results.values()):
-        per = "handshake" if isinstance(scenario, Handshakes) else "request"
-        head = f"| proxy | CPU per {per} | to {BASE}: median (least to most) | {per}s/s, proxy on one core |"
-    else:
-        head = f"| proxy | memory per connection | to {BASE} | before, after |"
+def markdown(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
+    """Each scenario, and in the end what became of all bounds."""
+    parts = [of_scenario(scenario, results, versions) for scenario, results in found.items()]
+    all_of_them = [verdict for scenario, results in found.items() for verdict in verdicts(scenario, results)]
+    return "\n".join([*parts, summary(all_of_them)])
+
+
+def of_scenario(scenario: Scenario, results: Results, versions: Mapping[str, str]) -> str:
+    """A heading, a table with one row a peer, and one with one row a bound."""
+    metric = scenario.metric
     return "\n".join(
         [
             f"## {scenario.name}",
             "",
             f"{scenario.connections:,} {scenario.what}",
             "",
-            head,
+            f"| proxy | {metric.name} | to {BASE}: median{_rounds(results)} | {scenario.beside} |",
             "|---|---|---|---|",
-            *rows,
+            *(_row(scenario, name, results, versions[name]) for name in results),
+            "",
+            "| bound | found | at most | |",
+            "|---|---|---|---|",
+            *(
+                f"| {each.metric} | {each.figure} | {each.limit} | {each.word} |"
+                for each in verdicts(scenario, results)
+            ),
             "",
         ]
     )
 
 
-def to_json(results: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
+def to_json(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
     """Everything measured."""
     return json.dumps(
         {
             "machine": {"processor": _processor(), "kernel": platform.release()},
             "versions": dict(versions),
             "scenarios": [
-                {"scenario": asdict(scenario), "results": {name: asdict(result) for name, result in found.items()}}
-                for scenario, found in results.items()
+                {
+                    "scenario": asdict(scenario),
+                    "results": {name: asdict(result) for name, result in results.items()},
+                    "bounds": [
+                        {**asdict(each.bound), "found": each.found and asdict(each.found), "kept": each.kept}
+                        for each in verdicts(scenario, results)
+                    ],
+                }
+                for scenario, results in found.items()
             ],
         },
         indent=2,
     )
 
 
-def _row(name: str, result: Loaded | Idled, results: Results, version: str) -> str:
-    base = results.get(BASE)
-    if isinstance(result, Loaded):
-        ratio = _spread(result.ratios_to(base)) if isinstance(base, Loaded) else ""
-        cells = [f"{result.cpu_microseconds:.1f} us", ratio, f"{result.requests_per_second:,.0f}"]
-    else:
-        ratio = f"{result.bytes_each / base.bytes_each:.2f}" if isinstance(base, Idled) else ""
-        sizes = f"{result.before_bytes / 2**20:.1f} MiB, {result.after_bytes / 2**20:.1f} MiB"
-        cells = [f"{result.bytes_each / 1024:.2f} KiB", ratio, sizes]
+def _rounds(results: Results) -> str:
+    """What the interval beside a median is, if there is one."""
+    rounds = len(next(iter(results.values())).values)
+    return f" ({interval(range(rounds)).confidence:.0%} interval)" if rounds > 1 else ""
+
+
+def _row(scenario: Scenario, name: str, results: Results, version: str) -> str:
+    result, base = results[name], results.get(BASE)
+    ratio = _spread(ratios(result, base)) if base is not None else ""
+    cells = [scenario.metric.text(figure(result)), ratio, result.beside]
     return f"| {name} {version} | " + " | ".join(cells) + " |"
 
 
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+def _spread(found: list[float]) -> str:
+    each = interval(found)
+    return f"{each.median:.2f} ({each.low:.2f} to {each.high:.2f})" if len(found) > 1 else f"{each.median:.2f}"
 
 
 def _processor() -> str:

@@ -1,20 +1,52 @@
-"""What is measured, as data. A new scenario is a new entry here."""
+"""What is measured, and what it may come to at most, as data. A new scenario is a new entry here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 Way = Literal["http1", "h2c", "http1-tls", "h2-tls"]
 """How clients speak to the proxy: each peer has a port for each, and some ports serve several."""
 
 
 @dataclass(frozen=True)
+class Metric:
+    """What the figure of a scenario is."""
+
+    name: str
+    unit: str
+    units: float
+    """What the figure is divided by before it is shown in that unit."""
+
+    def text(self, figure: float) -> str:
+        """To read."""
+        shown = figure / self.units
+        return f"{shown:,.{0 if shown >= 1000 else 1}f} {self.unit}"
+
+
+PER_REQUEST = Metric("CPU per request", "us", 1)
+PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
+PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Our figure is at most this: a part of a peer's, or by itself, in the metric as it is measured."""
+
+    at_most: float
+    of: str | None = None
+    """The peer; none for a figure by itself."""
+
+
+@dataclass(frozen=True)
 class Load:
     """Requests over kept connections as fast as they go; the figure is processor time of the proxy per request."""
 
+    metric: ClassVar[Metric] = PER_REQUEST
+    beside: ClassVar[str] = "requests/s, proxy on one core"
     name: str
     what: str
+    bounds: tuple[Bound, ...]
     connections: int
     path: str
     rounds: int
@@ -32,8 +64,11 @@ class Load:
 class Handshakes:
     """Full handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
+    metric: ClassVar[Metric] = PER_HANDSHAKE
+    beside: ClassVar[str] = "handshakes/s, proxy on one core"
     name: str
     what: str
+    bounds: tuple[Bound, ...]
     rounds: int
     seconds: int
     connections: int = 1
@@ -48,9 +83,12 @@ class Handshakes:
 class Idle:
     """Connections that have had one answer and wait; the figure is resident memory of the proxy for each."""
 
+    metric: ClassVar[Metric] = PER_CONNECTION
+    beside: ClassVar[str] = "before, after"
     name: str
     what: str
-    connections: int
+    bounds: tuple[Bound, ...]
+    connections: int = 10_000
     way: Way = "http1"
 
     def quick(self) -> Idle:
@@ -60,10 +98,13 @@ class Idle:
 
 Scenario = Load | Handshakes | Idle
 
+NO_MORE_THAN_PEERS = (Bound(1.0, of="nginx"), Bound(1.0, of="HAProxy"))
+
 SCENARIOS: tuple[Scenario, ...] = (
     Load(
         name="http1-1k",
         what="connections kept alive, HTTP/1.1, 1 KiB answers, all forwarded headers, one worker",
+        bounds=NO_MORE_THAN_PEERS,
         connections=64,
         path="/1k",
         rounds=7,
@@ -72,6 +113,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Load(
         name="h2-tls",
         what="connections with 16 streams each, HTTP/2 over TLS 1.3, 1 KiB answers, all forwarded headers, one worker",
+        bounds=NO_MORE_THAN_PEERS,
         connections=16,
         path="/1k",
         rounds=7,
@@ -82,6 +124,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Load(
         name="h2c",
         what="connections with 16 streams each, HTTP/2 without TLS, 1 KiB answers, all forwarded headers, one worker",
+        bounds=NO_MORE_THAN_PEERS,
         connections=16,
         path="/1k",
         rounds=7,
@@ -92,24 +135,25 @@ SCENARIOS: tuple[Scenario, ...] = (
     Handshakes(
         name="tls-handshake",
         what="client that makes full handshakes of TLS 1.3, ECDSA P-256, X25519, one worker",
+        bounds=(Bound(0.65, of="nginx"),),
         rounds=7,
         seconds=6,
     ),
     Idle(
         name="idle",
         what="connections kept alive and idle after one request, one worker",
-        connections=10_000,
+        bounds=(Bound(4 * 1024),),
     ),
     Idle(
         name="idle-http1-tls",
         what="connections of HTTP/1.1 over TLS 1.3, kept alive and idle after one request, one worker",
-        connections=5_000,
+        bounds=(Bound(20 * 1024),),
         way="http1-tls",
     ),
     Idle(
         name="idle-h2-tls",
         what="connections of HTTP/2 over TLS 1.3, kept alive and idle after one request, one worker",
-        connections=5_000,
+        bounds=(Bound(48 * 1024),),
         way="h2-tls",
     ),
 )

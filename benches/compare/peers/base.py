@@ -60,9 +60,9 @@ class Peer(ABC):
         return {"http1": self.port, "h2c": self.h2c_port}.get(way, self.tls_port)
 
     @classmethod
-    def is_there(cls) -> bool:
-        """True when the program is installed."""
-        return shutil.which(cls.program) is not None
+    def missing(cls, way: Way) -> str:
+        """What has to be installed before clients can be served so; empty when all is there."""
+        return "" if shutil.which(cls.program) else f"no {cls.program} is installed"
 
     @property
     def pid(self) -> int:

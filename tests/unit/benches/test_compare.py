@@ -1,11 +1,17 @@
-"""The comparison's arithmetic: ratios by round, processor time of a whole process tree."""
+"""The comparison's arithmetic: ratios by round, what becomes of bounds, processor time of a whole process tree."""
 
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+from unittest.mock import Mock
 
+import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
@@ -13,8 +19,10 @@ from h2.events import RequestReceived, StreamEnded
 from benches.compare import idle_client, process, report
 from benches.compare.correct import HOST
 from benches.compare.idle import Idled
-from benches.compare.load import Loaded, Turn
-from benches.compare.scenarios import SCENARIOS, Handshakes, Idle, Load
+from benches.compare.load import Loaded, Turn, in_turn
+from benches.compare.rounds import interval, ratios
+from benches.compare.scenarios import SCENARIOS, Bound, Handshakes, Idle, Load, Scenario
+from benches.compare.verdict import verdicts
 from tests.support.eventually import eventually
 
 VERSIONS = {"fastingress": "0.1.0", "nginx": "1.22"}
@@ -24,21 +32,91 @@ def loaded(*microseconds: float) -> Loaded:
     return Loaded(tuple(Turn(1000, 5000.0, each) for each in microseconds))
 
 
+def scenario(kind: type[Load] | type[Handshakes] | type[Idle], *bounds: Bound) -> Scenario:
+    """The first of its kind, with these bounds in place of its own."""
+    return replace(next(each for each in SCENARIOS if isinstance(each, kind)), bounds=bounds)
+
+
 def test_ratios_are_taken_round_by_round() -> None:
-    assert loaded(10.0, 30.0).ratios_to(loaded(20.0, 30.0)) == [0.5, 1.0]
+    assert ratios(loaded(10.0, 30.0), loaded(20.0, 30.0)) == [0.5, 1.0]
 
 
-def test_the_table_shows_median_and_spread() -> None:
-    scenario = next(each for each in SCENARIOS if isinstance(each, Load))
-    table = report.markdown(scenario, {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}, VERSIONS)
+@pytest.mark.parametrize(
+    ("values", "low", "high", "confidence"),
+    [
+        ([3, 1, 2], 1, 3, 0.75),
+        ([7, 1, 2, 3, 4, 5, 6], 1, 7, 1 - 2 / 128),
+        (range(9), 1, 7, 1 - 20 / 512),
+        ([5], 5, 5, 0),
+    ],
+)
+def test_a_median_lies_between_ranks(values: Sequence[float], low: float, high: float, confidence: float) -> None:
+    found = interval(values)
+    assert (found.median, found.low, found.high) == (statistics.median(values), low, high)
+    assert found.confidence == pytest.approx(confidence)
+
+
+def test_an_interval_holds_the_median_of_all_as_often_as_it_says() -> None:
+    random = Random(1)
+    found = [interval([random.gauss(0, 1) for _ in range(7)]) for _ in range(2000)]
+    assert sum(each.low <= 0 <= each.high for each in found) / len(found) == pytest.approx(
+        found[0].confidence, abs=0.01
+    )
+
+
+def test_the_table_shows_median_and_interval() -> None:
+    results = {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}
+    table = report.of_scenario(scenario(Load), results, VERSIONS)
+    assert "| to nginx: median (75% interval) |" in table
     assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000 |" in table
 
 
 def test_handshakes_are_told_from_requests() -> None:
-    scenario = next(each for each in SCENARIOS if isinstance(each, Handshakes))
-    table = report.markdown(scenario, {"fastingress": loaded(400), "nginx": loaded(800)}, VERSIONS)
+    results = {"fastingress": loaded(400), "nginx": loaded(800)}
+    table = report.of_scenario(scenario(Handshakes), results, VERSIONS)
     assert "| CPU per handshake |" in table
-    assert "| fastingress 0.1.0 | 400.0 us | 0.50 (0.50 to 0.50) |" in table
+    assert "| fastingress 0.1.0 | 400.0 us | 0.50 |" in table
+
+
+@pytest.mark.parametrize(
+    ("ours", "word"),
+    [
+        ([8, 8, 9], "kept"),
+        ([8, 9, 12], "kept, within the noise"),
+        ([9, 12, 13], "**broken by 20.0%**, within the noise"),
+        ([11, 12, 13], "**broken by 20.0%**"),
+        ([10, 10, 10], "kept"),
+    ],
+)
+def test_a_bound_is_judged_by_the_median_of_ratios(ours: list[float], word: str) -> None:
+    results = {"fastingress": loaded(*ours), "HAProxy": loaded(10, 10, 10)}
+    (found,) = verdicts(scenario(Load, Bound(1.0, of="HAProxy")), results)
+    assert (found.metric, found.limit, found.word) == ("CPU per request to HAProxy", "1.00", word)
+
+
+def test_a_bound_by_itself_is_shown_in_the_unit_of_the_metric() -> None:
+    idle = scenario(Idle, Bound(20 * 1024))
+    (found,) = verdicts(idle, {"fastingress": Idled(1000, 0, 25 * 1024 * 1000)})
+    assert (found.figure, found.limit, found.word) == ("25.0 KiB", "20.0 KiB", "**broken by 25.0%**")
+
+
+def test_the_report_ends_with_what_is_broken_and_what_nobody_measured() -> None:
+    load = scenario(Load, Bound(1.0, of="nginx"), Bound(0.9, of="nginx"), Bound(1.0, of="HAProxy"))
+    text = report.markdown({load: {"fastingress": loaded(19), "nginx": loaded(20)}}, VERSIONS)
+    assert text.partition("## Bounds")[2].splitlines() == [
+        "",
+        "",
+        "1 kept, 1 broken, 1 not measured.",
+        "",
+        f"- {load.name}: CPU per request to nginx is 0.95, at most 0.90: **broken by 5.6%**",
+        f"- {load.name}: CPU per request to HAProxy, at most 1.00: not measured",
+    ]
+
+
+def test_peers_take_turns_there_and_back() -> None:
+    fastingress, nginx, haproxy = (Mock() for _ in range(3))
+    assert in_turn([fastingress, nginx, haproxy], 0) == [fastingress, nginx, haproxy]
+    assert in_turn([fastingress, nginx, haproxy], 1) == [haproxy, nginx, fastingress]
 
 
 def test_the_idle_client_asks_in_http2() -> None:
@@ -52,11 +130,15 @@ def test_the_idle_client_asks_in_http2() -> None:
 
 
 def test_memory_is_what_each_connection_added() -> None:
-    scenario = next(each for each in SCENARIOS if isinstance(each, Idle))
+    idle = scenario(Idle)
     results = {"fastingress": Idled(1000, 0, 2048 * 1000), "nginx": Idled(1000, 0, 1024 * 1000)}
-    assert "| fastingress 0.1.0 | 2.00 KiB | 2.00 |" in report.markdown(scenario, results, VERSIONS)
-    kept = json.loads(report.to_json({scenario: results}, VERSIONS))
+    assert "| fastingress 0.1.0 | 2.0 KiB | 2.00 |" in report.of_scenario(idle, results, VERSIONS)
+    kept = json.loads(report.to_json({idle: results}, VERSIONS))
     assert kept["scenarios"][0]["results"]["nginx"]["after_bytes"] == 1024 * 1000
+
+
+def test_idle_connections_come_from_as_many_addresses_as_ports_ask_for() -> None:
+    assert [idle_client.source(number) for number in (0, 4_999, 5_000)] == ["127.0.0.2", "127.0.0.2", "127.0.0.3"]
 
 
 def test_the_time_of_children_and_threads_counts() -> None:
