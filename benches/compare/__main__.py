@@ -9,14 +9,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benches.compare import certificate, correct, idle, load, report
-from benches.compare.backend import Backend
+from benches.compare import backend, certificate, correct, idle, load, report
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import free_port
-from benches.compare.scenarios import SCENARIOS, Idle, Scenario
+from benches.compare.scenarios import SCENARIOS, Bulk, Idle, Scenario, title
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,7 +29,7 @@ def main() -> None:
     versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
     found: dict[Scenario, report.Results] = {}
     for scenario in chosen(asked):
-        print(f"{scenario.name}: {scenario.connections:,} {scenario.what}", flush=True)
+        print(f"{scenario.name}: {title(scenario)}", flush=True)
         found[scenario] = run(scenario, [peer for peer in peers if has_what_it_takes(peer, scenario)])
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
@@ -41,7 +41,9 @@ def main() -> None:
 def chosen(asked: argparse.Namespace) -> list[Scenario]:
     """In the order of their declaration, with the sizes that were asked for."""
     named = [each for each in SCENARIOS if any(fnmatch(each.name, pattern) for pattern in asked.scenarios)]
-    return [each.quick() if asked.quick else each for each in named]
+    sized = [each.quick() if asked.quick else each for each in named]
+    size = asked.bulk_mib
+    return [replace(each, mib=size) if size and isinstance(each, Bulk) else each for each in sized]
 
 
 def has_what_it_takes(peer: type[Peer], scenario: Scenario) -> bool:
@@ -56,16 +58,24 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
         port = free_port()
-        stack.callback(Backend(folder / "backend", port).stop)
         pair = certificate.issue(correct.HOST)
-        peers = [peer(folder / peer.name, port, pair) for peer in classes]
+        stack.callback(behind(scenario, folder / "backend", port, pair).stop)
+        peers = [peer(folder / peer.name, port, pair, scenario.way) for peer in classes]
         for peer in peers:
             stack.callback(peer.stop)
             peer.start()
-            correct.check(peer, scenario.way)
+            if not isinstance(scenario, Bulk):  # which checks each of its transfers
+                correct.check(peer, scenario.way)
         if isinstance(scenario, Idle):
             return idle.measure(scenario, peers)
         return load.measure(scenario, peers)
+
+
+def behind(scenario: Scenario, folder: Path, port: int, pair: certificate.Pair) -> backend.Backend:
+    """What all peers of a scenario lead to. What passes through them ends its TLS there."""
+    if isinstance(scenario, Bulk):
+        return backend.bulk(folder, port, scenario.mib, pair if scenario.way == "passthrough" else None)
+    return backend.web(folder, port)
 
 
 def arguments() -> argparse.Namespace:
@@ -76,6 +86,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--scenarios", nargs="+", type=pattern, default=["*"], help=f"names, or patterns such as 'idle*': {names}"
     )
+    parser.add_argument("--bulk-mib", type=int, help="how long the bodies of the bulk scenarios are")
     known = [peer.name for peer in PEERS]
     parser.add_argument("--peers", nargs="+", choices=known, default=known)
     return parser.parse_args()
@@ -90,9 +101,9 @@ def pattern(text: str) -> str:
 
 def demand() -> None:
     """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
-    programs = ("wrk", "h2load", "openssl", "nginx", "taskset")
+    programs = ("wrk", "h2load", "curl", "openssl", "nginx", "taskset")
     if missing := sorted(program for program in programs if shutil.which(program) is None):
-        packages = "nginx, wrk, nghttp2-client, openssl, util-linux"
+        packages = "nginx, wrk, nghttp2-client, curl, openssl, util-linux"
         raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")

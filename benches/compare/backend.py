@@ -1,11 +1,14 @@
-"""The backend behind all peers: nginx, with a fixed answer of 1 KiB and a page that says which headers came."""
+"""The backends behind all peers: nginx, with a fixed answer of 1 KiB and a page that says which headers came; for long
+bodies a program of our own."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from benches.compare import process
+from benches.compare.certificate import Pair
 from benches.compare.peers.base import FORWARDED, OTHER_CORE, wait_for_port
 
 CONFIG = """
@@ -36,16 +39,28 @@ http {{
 class Backend:
     """Runs beside the load generator, on the core that the proxies do not use."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        folder.mkdir(parents=True)
-        seen = "\\n".join(f"{name}: $http_{name.lower().replace('-', '_')}" for name in ("Host", *FORWARDED))
-        config = folder / "nginx.conf"
-        config.write_text(CONFIG.format(folder=folder, port=port, body="x" * 1024, seen=seen), encoding="utf-8")
+    def __init__(self, folder: Path, port: int, command: list[str]) -> None:
         with (folder / "output").open("wb") as output:
-            command = ["taskset", "-c", str(OTHER_CORE), "nginx", "-p", str(folder), "-c", str(config)]
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            pinned = ["taskset", "-c", str(OTHER_CORE), *command]
+            self._child = subprocess.Popen(pinned, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         wait_for_port(port, self._child, folder / "output")
 
     def stop(self) -> None:
         """Ends it."""
         process.end(self._child)
+
+
+def web(folder: Path, port: int) -> Backend:
+    """For requests and handshakes."""
+    folder.mkdir(parents=True)
+    seen = "\\n".join(f"{name}: $http_{name.lower().replace('-', '_')}" for name in ("Host", *FORWARDED))
+    config = folder / "nginx.conf"
+    config.write_text(CONFIG.format(folder=folder, port=port, body="x" * 1024, seen=seen), encoding="utf-8")
+    return Backend(folder, port, ["nginx", "-p", str(folder), "-c", str(config)])
+
+
+def bulk(folder: Path, port: int, mib: int, pair: Pair | None) -> Backend:
+    """For long bodies; speaks TLS when it has a certificate."""
+    folder.mkdir(parents=True)
+    words = [str(port), str(mib), *([str(pair.write(folder))] if pair else [])]
+    return Backend(folder, port, [sys.executable, "-m", "benches.compare.bulk_backend", *words])

@@ -1,18 +1,20 @@
-"""Measures processor time per request under load. Peers take turns, round after round, so that drift hits all."""
+"""Measures processor time per request, handshake or GiB under load.
+
+Peers take turns, round after round, so that drift hits all.
+"""
 
 from __future__ import annotations
 
 import re
 import statistics
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.compare import process
+from benches.compare import bulk, process
+from benches.compare.client import run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.peers.base import OTHER_CORE
-from benches.compare.scenarios import Handshakes, Load
+from benches.compare.scenarios import Bulk, Handshakes, Load
 
 WARM_UP_SECONDS = 1
 CIPHER = "TLS_AES_128_GCM_SHA256"
@@ -22,9 +24,10 @@ CIPHER = "TLS_AES_128_GCM_SHA256"
 class Turn:
     """One peer, one round."""
 
-    done: int
-    """Requests or handshakes."""
+    done: float
+    """Requests, handshakes or GiB."""
     per_second: float
+    """Requests, handshakes or MiB."""
     cpu_microseconds: float
     """Of the proxy's whole process tree, for each."""
 
@@ -37,7 +40,7 @@ class Loaded:
 
     @property
     def values(self) -> list[float]:
-        """Microseconds of processor time for each request or handshake, by round."""
+        """Microseconds of processor time for each request, handshake or GiB, by round."""
         return [turn.cpu_microseconds for turn in self.turns]
 
     @property
@@ -46,15 +49,16 @@ class Loaded:
         return f"{statistics.median(turn.per_second for turn in self.turns):,.0f}"
 
 
-def measure(scenario: Load | Handshakes, peers: Sequence[Peer]) -> dict[str, Loaded]:
+def measure(scenario: Load | Handshakes | Bulk, peers: Sequence[Peer]) -> dict[str, Loaded]:
     """By name of peer. Raises `SystemExit` when a request failed."""
     turns: dict[str, list[Turn]] = {peer.name: [] for peer in peers}
     for peer in peers:
-        _drive(scenario, peer, WARM_UP_SECONDS)
+        _drive(scenario, peer, warm_up=True)
     for number in range(scenario.rounds):
         for peer in in_turn(peers, number):
             turns[peer.name].append(_turn(scenario, peer))
-            print(f"  round {number + 1}: {peer.name} {turns[peer.name][-1].cpu_microseconds:.1f} us", flush=True)
+            spent = scenario.metric.text(turns[peer.name][-1].cpu_microseconds)
+            print(f"  round {number + 1}: {peer.name} {spent}", flush=True)
     return {name: Loaded(tuple(each)) for name, each in turns.items()}
 
 
@@ -63,14 +67,17 @@ def in_turn(peers: Sequence[Peer], number: int) -> list[Peer]:
     return list(reversed(peers)) if number % 2 else list(peers)
 
 
-def _turn(scenario: Load | Handshakes, peer: Peer) -> Turn:
+def _turn(scenario: Load | Handshakes | Bulk, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
-    done, rate = _drive(scenario, peer, scenario.seconds)
+    done, rate = _drive(scenario, peer)
     spent = process.cpu_nanoseconds(peer.pid) - before
     return Turn(done, rate, spent / done / 1000)
 
 
-def _drive(scenario: Load | Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:
+def _drive(scenario: Load | Handshakes | Bulk, peer: Peer, *, warm_up: bool = False) -> tuple[float, float]:
+    if isinstance(scenario, Bulk):
+        return bulk.transfer(scenario, peer)
+    seconds = WARM_UP_SECONDS if warm_up else scenario.seconds
     if isinstance(scenario, Handshakes):
         return handshakes(scenario, peer, seconds)
     return (wrk if scenario.way == "http1" else h2load)(scenario, peer, seconds)
@@ -79,7 +86,7 @@ def _drive(scenario: Load | Handshakes, peer: Peer, seconds: int) -> tuple[int, 
 def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
     """Requests of HTTP/1.1 done, and their rate."""
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "-H", f"Host: {HOST}"]
-    said = _run(peer, [*command, f"http://127.0.0.1:{peer.port}{scenario.path}"], seconds)
+    said = run(peer, [*command, f"http://127.0.0.1:{peer.port}{scenario.path}"], seconds)
     failed = re.search(r"Socket errors:.*|Non-2xx.*", said)
     done, rate = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s*([\d.]+)", said)
     if failed or not done or not rate:
@@ -92,7 +99,7 @@ def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
     command = ["h2load", f"-c{scenario.connections}", f"-m{scenario.streams}", f"-D{seconds}", "-t1"]
     command += ["-H", f":authority: {HOST}", f"--tls13-ciphers={CIPHER}"]
     scheme = "https" if scenario.way.endswith("tls") else "http"
-    said = _run(peer, [*command, f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"], seconds)
+    said = run(peer, [*command, f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"], seconds)
     done = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", said)
     well = re.search(r" 0 failed, 0 errored, 0 timeout", said)
     if not done or not well or not int(done[1]):
@@ -103,16 +110,8 @@ def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
 def handshakes(scenario: Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:
     """Full handshakes done, and their rate. The client is slower than most peers."""
     command = ["openssl", "s_time", "-new", "-tls1_3", "-ciphersuites", CIPHER, "-time", str(seconds)]
-    said = _run(peer, [*command, "-connect", f"127.0.0.1:{peer.port_of(scenario.way)}"], seconds)
+    said = run(peer, [*command, "-connect", f"127.0.0.1:{peer.port_of(scenario.way)}"], seconds)
     done = re.search(r"(\d+) connections in (\d+) real seconds", said)
     if not done or not int(done[1]):
         raise SystemExit(f"{peer.name}: no handshakes:\n{said}")
     return int(done[1]), int(done[1]) / int(done[2])
-
-
-def _run(peer: Peer, command: list[str], seconds: int) -> str:
-    pinned = ["taskset", "-c", str(OTHER_CORE), *command]
-    done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=seconds + 30)
-    if done.returncode:
-        raise SystemExit(f"{peer.name}: the load failed:\n{done.stdout}{done.stderr}")
-    return done.stdout

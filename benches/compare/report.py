@@ -11,7 +11,7 @@ from pathlib import Path
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded
 from benches.compare.rounds import figure, interval, ratios
-from benches.compare.scenarios import Scenario
+from benches.compare.scenarios import Scenario, title
 from benches.compare.verdict import summary, verdicts
 
 Result = Loaded | Idled
@@ -33,7 +33,7 @@ def of_scenario(scenario: Scenario, results: Results, versions: Mapping[str, str
         [
             f"## {scenario.name}",
             "",
-            f"{scenario.connections:,} {scenario.what}",
+            title(scenario),
             "",
             f"| proxy | {metric.name} | to {BASE}: median{_rounds(results)} | {scenario.beside} |",
             "|---|---|---|---|",
@@ -74,7 +74,7 @@ def to_json(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> s
 
 def _rounds(results: Results) -> str:
     """What the interval beside a median is, if there is one."""
-    rounds = len(next(iter(results.values())).values)
+    rounds = max((len(result.values) for result in results.values()), default=0)
     return f" ({interval(range(rounds)).confidence:.0%} interval)" if rounds > 1 else ""
 
 

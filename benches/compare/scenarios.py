@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
-Way = Literal["http1", "h2c", "http1-tls", "h2-tls"]
+Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "passthrough", "tcp"]
 """How clients speak to the proxy: each peer has a port for each, and some ports serve several."""
+Direction = Literal["down", "up"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Metric:
 
 PER_REQUEST = Metric("CPU per request", "us", 1)
 PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
+PER_GIB = Metric("CPU per GiB", "ms", 1000)
 PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
 
 
@@ -80,6 +82,26 @@ class Handshakes:
 
 
 @dataclass(frozen=True)
+class Bulk:
+    """One long body after the other, checked to be whole; the figure is processor time of the proxy per GiB."""
+
+    metric: ClassVar[Metric] = PER_GIB
+    beside: ClassVar[str] = "MiB/s, proxy on one core"
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    way: Way
+    direction: Direction
+    mib: int = 1024
+    rounds: int = 7
+    connections: int = 1
+
+    def quick(self) -> Bulk:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2, mib=64)
+
+
+@dataclass(frozen=True)
 class Idle:
     """Connections that have had one answer and wait; the figure is resident memory of the proxy for each."""
 
@@ -96,9 +118,24 @@ class Idle:
         return replace(self, connections=1000)
 
 
-Scenario = Load | Handshakes | Idle
+Scenario = Load | Handshakes | Bulk | Idle
+
+
+def title(scenario: Scenario) -> str:
+    """A sentence on it."""
+    size = f", {scenario.mib:,} MiB at a time" if isinstance(scenario, Bulk) else ""
+    return f"{scenario.connections:,} {scenario.what}{size}"
+
 
 NO_MORE_THAN_PEERS = (Bound(1.0, of="nginx"), Bound(1.0, of="HAProxy"))
+
+BULK_WAYS: dict[Way, str] = {
+    "http1": "HTTP/1.1",
+    "http1-tls": "HTTP/1.1 over TLS 1.3",
+    "h2-tls": "HTTP/2 over TLS 1.3",
+    "passthrough": "TLS 1.3 that passes through by server name",
+    "tcp": "a TCP service",
+}
 
 SCENARIOS: tuple[Scenario, ...] = (
     Load(
@@ -155,5 +192,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         what="connections of HTTP/2 over TLS 1.3, kept alive and idle after one request, one worker",
         bounds=(Bound(48 * 1024),),
         way="h2-tls",
+    ),
+    *(
+        Bulk(
+            name=f"bulk-{way}-{direction}",
+            what=f"client that {'downloads' if direction == 'down' else 'uploads'} over {spoken}, one worker",
+            bounds=NO_MORE_THAN_PEERS,
+            way=way,
+            direction=direction,
+        )
+        for way, spoken in BULK_WAYS.items()
+        for direction in get_args(Direction)
     ),
 )

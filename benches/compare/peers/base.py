@@ -35,13 +35,17 @@ class Peer(ABC):
     program: str
     """What must be installed; its Debian package has the same name."""
 
-    def __init__(self, folder: Path, backend: int, pair: Pair) -> None:
+    def __init__(self, folder: Path, backend: int, pair: Pair, way: Way) -> None:
         self.folder = folder
+        self.way = way
+        """How clients will speak to it. Streams need a configuration of their own."""
         self.port = free_port()
         """HTTP/1.1."""
         self.h2c_port = free_port()
         """HTTP/2 by prior knowledge, for a peer that cannot tell it from HTTP/1.1 on one port."""
         self.tls_port = free_port()
+        self.stream_port = free_port()
+        """TLS that passes through, or a TCP service."""
         self.backend = backend
         self.pair = pair
         self._child: subprocess.Popen[bytes] | None = None
@@ -57,7 +61,8 @@ class Peer(ABC):
 
     def port_of(self, way: Way) -> int:
         """The port for clients that speak so."""
-        return {"http1": self.port, "h2c": self.h2c_port}.get(way, self.tls_port)
+        streams = {"passthrough": self.stream_port, "tcp": self.stream_port}
+        return {"http1": self.port, "h2c": self.h2c_port, **streams}.get(way, self.tls_port)
 
     @classmethod
     def missing(cls, way: Way) -> str:
@@ -76,8 +81,7 @@ class Peer(ABC):
         with (self.folder / "output").open("wb") as output:
             command = ["taskset", "-c", str(PROXY_CORE), *self.command()]
             self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        for port in {self.port, self.h2c_port, self.tls_port}:
-            wait_for_port(port, self._child, self.folder / "output")
+        wait_for_port(self.port_of(self.way), self._child, self.folder / "output")
 
     def stop(self) -> None:
         """Ends it and its children."""

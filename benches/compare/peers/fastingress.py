@@ -34,6 +34,8 @@ metadata:
   name: shop
   annotations:
     nginx.ingress.kubernetes.io/ssl-redirect: "false"
+    nginx.ingress.kubernetes.io/proxy-body-size: "0"
+    nginx.ingress.kubernetes.io/ssl-passthrough: "{passthrough}"
 spec:
   ingressClassName: fastingress
   tls:
@@ -68,7 +70,8 @@ class Fastingress(Peer):
         manifests = self.folder / "manifests"
         manifests.mkdir()
         chain, key = (b64encode(text).decode() for text in (self.pair.chain, self.pair.key))
-        filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key)
+        passthrough = str(self.way == "passthrough").lower()
+        filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key, passthrough=passthrough)
         (manifests / "shop.yaml").write_text(filled, encoding="utf-8")
         self.h2c_port = self.port
         return [
@@ -85,4 +88,11 @@ class Fastingress(Peer):
             "--workers=1",
             "--access-log=off",
             "--idle-timeout=1h",
+            *self._stream(),
         ]
+
+    def _stream(self) -> list[str]:
+        if self.way == "passthrough":
+            self.stream_port = self.tls_port
+            return ["--enable-ssl-passthrough"]
+        return [f"--tcp={self.stream_port}=default/shop:80"] if self.way == "tcp" else []

@@ -39,6 +39,28 @@ frontend {scheme}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
 """
 
+STREAM = """
+global
+    nbthread 1
+    maxconn 1000
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 3600s
+    timeout server 3600s
+frontend stream
+    bind 127.0.0.1:{port}
+    {leads}
+backend back
+    server one 127.0.0.1:{backend}
+"""
+
+BY_NAME = """
+    tcp-request inspect-delay 5s
+    tcp-request content accept if { req.ssl_hello_type 1 }
+    use_backend back if { req.ssl_sni -i shop.example.com }
+"""
+
 
 class HAProxy(Peer):
     """Debian's HAProxy."""
@@ -53,8 +75,16 @@ class HAProxy(Peer):
 
     def command(self) -> list[str]:
         config = self.folder / "haproxy.cfg"
+        streams = self.way in ("passthrough", "tcp")
+        config.write_text(self._streams() if streams else self._http(), encoding="utf-8")
+        return [self.program, "-db", "-f", str(config)]
+
+    def _http(self) -> str:
         plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
         secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
         frontends = FRONTEND.format(scheme="http", binds=plain) + FRONTEND.format(scheme="https", binds=secure)
-        config.write_text(CONFIG.format(frontends=frontends, backend=self.backend), encoding="utf-8")
-        return [self.program, "-db", "-f", str(config)]
+        return CONFIG.format(frontends=frontends, backend=self.backend)
+
+    def _streams(self) -> str:
+        leads = "default_backend back" if self.way == "tcp" else BY_NAME
+        return STREAM.format(port=self.stream_port, backend=self.backend, leads=leads)

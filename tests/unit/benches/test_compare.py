@@ -21,7 +21,7 @@ from benches.compare.correct import HOST
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded, Turn, in_turn
 from benches.compare.rounds import interval, ratios
-from benches.compare.scenarios import SCENARIOS, Bound, Handshakes, Idle, Load, Scenario
+from benches.compare.scenarios import SCENARIOS, Bound, Bulk, Handshakes, Idle, Load, Scenario
 from benches.compare.verdict import verdicts
 from tests.support.eventually import eventually
 
@@ -32,7 +32,7 @@ def loaded(*microseconds: float) -> Loaded:
     return Loaded(tuple(Turn(1000, 5000.0, each) for each in microseconds))
 
 
-def scenario(kind: type[Load] | type[Handshakes] | type[Idle], *bounds: Bound) -> Scenario:
+def scenario(kind: type[Load | Handshakes | Bulk | Idle], *bounds: Bound) -> Scenario:
     """The first of its kind, with these bounds in place of its own."""
     return replace(next(each for each in SCENARIOS if isinstance(each, kind)), bounds=bounds)
 

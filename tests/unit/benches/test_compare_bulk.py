@@ -1,0 +1,103 @@
+"""The bulk scenarios: their backend gives and takes whole bodies, and a transfer that is not whole ends the run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from benches.compare import bulk, certificate
+from benches.compare.backend import Backend
+from benches.compare.backend import bulk as started
+from benches.compare.correct import HOST
+from benches.compare.peers import Peer
+from benches.compare.peers.base import free_port
+from benches.compare.peers.nginx import Nginx
+from benches.compare.scenarios import SCENARIOS, Bulk, Direction
+
+MIB = 1 << 20
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a backend whose bodies have 2 MiB."""
+    port, tls = free_port(), request.param
+    backend: Backend = started(tmp_path / "backend", port, 2, certificate.issue(HOST) if tls else None)
+    yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/bulk"
+    backend.stop()
+
+
+def scenario(direction: Direction) -> Bulk:
+    """Over HTTP/1.1, of 2 MiB."""
+    (found,) = (each for each in SCENARIOS if isinstance(each, Bulk) and each.name == f"bulk-http1-{direction}")
+    return replace(found, mib=2)
+
+
+def test_the_backend_gives_and_takes_on_one_connection(address: str) -> None:
+    with httpx.Client(verify=False, trust_env=False) as client:
+        for _ in range(2):
+            assert client.get(address).content == bytes(2 * MIB)
+            assert client.put(address, content=bytes(3 * MIB + 1)).text == str(3 * MIB + 1)
+
+
+def test_the_backend_wants_to_know_the_length(address: str) -> None:
+    with httpx.Client(verify=False, trust_env=False) as client:
+        assert client.put(address, content=iter([b"abc"])).status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("direction", "said"),
+    [
+        ("down", "\n200 1.1 2097152 0 0.5"),
+        ("up", "2097152\n200 1.1 7 2097152 0.5"),
+    ],
+)
+def test_a_whole_transfer_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str
+) -> None:
+    assert transferred(tmp_path, monkeypatch, direction, said) == (2 / 1024, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("direction", "said"),
+    [
+        pytest.param("down", "\n200 1.1 2097151 0 0.5", id="a byte is missing"),
+        pytest.param("down", "\n502 1.1 2097152 0 0.5", id="another status"),
+        pytest.param("down", "\n200 2 2097152 0 0.5", id="another protocol"),
+        pytest.param("up", "2097151\n200 1.1 7 2097152 0.5", id="the backend took less"),
+        pytest.param("up", "2097152\n200 1.1 7 2097151 0.5", id="the client sent less"),
+    ],
+)
+def test_a_transfer_that_is_not_whole_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str
+) -> None:
+    with pytest.raises(SystemExit, match="proxy: found"):
+        transferred(tmp_path, monkeypatch, direction, said)
+
+
+def transferred(folder: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str) -> tuple[float, float]:
+    """What a transfer comes to of which curl says this."""
+    monkeypatch.setattr(bulk, "run", lambda *_: said)
+    peer = SimpleNamespace(name="proxy", folder=folder, port_of=lambda _: 1)
+    return bulk.transfer(scenario(direction), cast("Peer", peer))
+
+
+def test_nginx_without_its_stream_module_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def said(options: str) -> Any:
+        return lambda *_, **__: SimpleNamespace(stderr=f"nginx version: nginx/1.22.1\nconfigure arguments: {options}")
+
+    monkeypatch.setattr(Nginx, "program", sys.executable)
+    monkeypatch.setattr(subprocess, "run", said(f"--modules-path={tmp_path} --with-stream=dynamic"))
+    assert Nginx.version() == "1.22.1"
+    assert (Nginx.missing("http1"), "no stream module" in Nginx.missing("tcp")) == ("", True)
+    (tmp_path / "ngx_stream_module.so").touch()
+    assert Nginx.missing("passthrough") == ""
+    monkeypatch.setattr(subprocess, "run", said("--with-stream"))
+    assert Nginx.missing("tcp") == ""
