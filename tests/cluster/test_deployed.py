@@ -13,6 +13,7 @@ import pytest
 
 from tests.cluster.support.account import Account, write_kubeconfig
 from tests.cluster.support.controller import Controller
+from tests.cluster.support.edge import Edge
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space
 from tests.support import helm
@@ -70,6 +71,13 @@ def deployed(space: Space, values: dict[str, Any], folder: Path, proxy: FaultPro
         controller.close()
 
 
+def config_maps_of_the_chart(space: Space) -> dict[str, str]:
+    """`namespace/name` of those of TCP and UDP services."""
+    found = space.api.list("ConfigMap", space.namespace, labelSelector="app.kubernetes.io/name=fastingress")
+    names = [each["metadata"]["name"] for each in found]
+    return {name.rpartition("-")[2]: f"{space.namespace}/{name}" for name in names}
+
+
 def given_back(arguments: list[str], namespace: str) -> Manifest:
     """The Lease as an earlier leader leaves it: a new one would be led with only after its whole duration."""
     (name,) = (argument.partition("=")[2] for argument in arguments if argument.startswith("--election-id="))
@@ -97,6 +105,27 @@ def test_it_serves_and_publishes_and_is_denied_nothing(
         cluster.ingress("broken", Rule("nowhere", host="broken.example"))
         eventually(lambda: cluster.events("broken"))
         assert [each for each in controller.problems() if each["code"] == "AccessDenied"] == []
+
+
+@pytest.mark.parametrize("access", ["watch", "named"])
+@pytest.mark.parametrize("scope", ["whole cluster", "one namespace"])
+def test_what_tls_and_streams_need_is_granted_too(
+    cluster: Space, fault_proxy: FaultProxy, authority: Authority, tmp_path: Path, scope: str, access: str
+) -> None:
+    """With the ConfigMaps that the chart makes, and `configMapNames`, which names none of them."""
+    edge = Edge(cluster, authority, tmp_path)
+    values = {
+        **edge.values,
+        "secretAccess": access,
+        "secretNames": {cluster.namespace: edge.secrets} if access == "named" else {},
+        "configMapNames": {cluster.namespace: ["settings"]},
+        "watchNamespaces": [cluster.namespace] if scope == "one namespace" else [],
+    }
+    with edge.made(), deployed(cluster, values, tmp_path, fault_proxy) as controller:
+        edge.config_maps = config_maps_of_the_chart(cluster)
+        edge.until_served(controller)
+        edge.until_followed(controller)
+        assert [each["message"] for each in controller.problems()] == []
 
 
 def test_beside_another_controller_it_serves_the_same_and_may_write_nothing(

@@ -15,6 +15,7 @@ from tests.cluster.support.controller import ELECTION, Controller, Controllers
 from tests.cluster.support.fault_proxy import FaultProxy
 from tests.cluster.support.space import Space
 from tests.support.certificates import Authority
+from tests.support.clients import authority_secret
 from tests.support.eventually import eventually
 from tests.support.manifests import Manifest, Rule, ingress_class
 
@@ -141,21 +142,31 @@ def test_every_permission_of_a_controller_of_the_whole_cluster_is_used(
 def test_every_permission_of_a_controller_of_one_namespace_is_used(
     cluster: Space, controllers: Controllers, fault_proxy: FaultProxy, authority: Authority
 ) -> None:
-    """It follows single objects: Secrets by name, its own Node, and a Service of another namespace."""
+    """It follows single objects: Secrets and ConfigMaps by name, its own Node, and a Service of another namespace."""
     elsewhere = f"{cluster.namespace}-outside"
     options: dict[str, Any] = {
         "watch_namespace": cluster.namespace,
         "secret_access": "named",
         "topology_aware_routing": True,
         "publish_service": f"{elsewhere}/front",
+        "tcp_services_configmap": f"{elsewhere}/tcp",
+        "udp_services_configmap": f"{cluster.namespace}/udp",
+        "ssl_session_ticket_secret": f"{elsewhere}/tickets",
     }
     flags = [f"--watch-namespace={cluster.namespace}", "--secret-access=named", "--topology-aware-routing"]
     flags += [f"--publish-service={elsewhere}/front", f"--secret={cluster.namespace}/shop-tls"]
+    flags += [f"--tcp-services-configmap={elsewhere}/tcp", f"--udp-services-configmap={cluster.namespace}/udp"]
+    flags += [f"--ssl-session-ticket-secret={elsewhere}/tickets"]
     roles = rbac_of([*flags, f"--config-map={cluster.namespace}/limits"], namespace=cluster.namespace)
     front = objects.service_of("shop", "front", namespace=elsewhere, type="LoadBalancer")
     front["metadata"]["annotations"] = {"fake-kubelet/load-balancer": ONE}
     cluster.deploy("shop")
     cluster.apply(objects.namespace(elsewhere), front, authority.issue(HOST).secret("shop-tls"))
+    cluster.apply(
+        objects.config_map("tcp", {}, namespace=elsewhere),
+        objects.config_map("udp", {}),
+        authority_secret("tickets", {"ssl-session-ticket-key": bytes(80)}, namespace=elsewhere),
+    )
     parameters(cluster)
     cluster.ingress("web", Rule("shop", host=HOST), tls={"shop-tls": [HOST]}, annotations={"ssl-redirect": "false"})
     fault_proxy.fault(faults.unprocessable(), is_streaming_list=True)

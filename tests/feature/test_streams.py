@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from tests.support.fixtures import Serve, Spawn
 from tests.support.gateway import Served
 from tests.support.manifests import Manifest, service
 from tests.support.tcp import Peer, TcpServer, free_port, read_all, read_line, say_name
+from tests.support.udp import UdpServer, udp_client
 
 LINE = b"PROXY TCP4 203.0.113.7 198.51.100.2 40000 443\r\n"
 
@@ -387,54 +388,6 @@ def test_at_the_end_streams_may_finish(spawn: Spawn, server: TcpServer) -> None:
 
 
 # --- UDP ----------------------------------------------------------------------------------------------------------
-
-
-class UdpServer:
-    """Answers each datagram with its name, a colon, and what came."""
-
-    def __init__(self, name: str = "udp", answer: Callable[[bytes], bytes | None] | None = None) -> None:
-        self.name = name
-        self.clients: set[tuple[str, int]] = set()
-        self.received: list[bytes] = []
-        self._answer = answer or (lambda data: name.encode() + b":" + data)
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sock.bind(("127.0.0.1", 0))
-        self.port: int = self._sock.getsockname()[1]
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    @property
-    def endpoint(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def _run(self) -> None:
-        while True:
-            try:
-                data, client = self._sock.recvfrom(65536)
-            except OSError:
-                return
-            if data == b"\x00end":
-                return
-            self.clients.add(client)
-            self.received.append(data)
-            answer = self._answer(data)
-            if answer is not None:
-                self._sock.sendto(answer, client)
-
-    def __enter__(self) -> UdpServer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.sendto(b"\x00end", ("127.0.0.1", self.port))
-        self._thread.join(10)
-        self._sock.close()
-
-
-def udp_client() -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.settimeout(20)
-    return sock
 
 
 def test_datagrams_are_answered_from_the_port_they_were_sent_to(serve: Serve) -> None:

@@ -60,14 +60,16 @@ def say_name(peer: Peer) -> None:
 
 
 class TcpServer:
-    """Listens on a free port of 127.0.0.1 from its making to `close`."""
+    """Listens from its making to `close`: on a free port of 127.0.0.1, unless it is to be elsewhere."""
 
-    def __init__(self, handler: Handler = echo, *, name: str = "server") -> None:
+    def __init__(
+        self, handler: Handler = echo, *, name: str = "server", at: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self.name = name
         self.handler = handler
         self.peers: list[Peer] = []
         self.errors: list[Exception] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._listener = socket.create_server(at, backlog=256)
         self.address: tuple[str, int] = self._listener.getsockname()
         self._threads: list[threading.Thread] = []
         self._spawn(self._accept)
