@@ -28,7 +28,7 @@ _skipping = Skipping()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What takes longer on demand."""
     parser.addoption("--flood-seconds", type=float, default=2.0, help="how long each flood of HTTP/2 frames lasts")
-    parser.addoption("--transfer-mib", type=int, default=64, help="how many MiB a long transfer has")
+    parser.addoption("--transfer-mib", type=int, help="how many MiB a long transfer has: 64, or 8 by a slow client")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

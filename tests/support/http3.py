@@ -45,6 +45,8 @@ class Answer:
     """The code of a RESET_STREAM."""
     stopped: int | None = None
     """The code of a STOP_SENDING."""
+    take: Callable[[bytes], object] | None = None
+    """What has the body in place of `body`, as it comes: for one that is long."""
 
     @property
     def status(self) -> int:
@@ -168,6 +170,10 @@ class Http3Client:
         self.h3.send_data(stream, data, end)
         self._send()
 
+    def unsent(self, stream: int) -> int:
+        """How many bytes of a body are kept here: not sent yet, or not acknowledged."""
+        return len(self.quic._streams[stream].sender._buffer)
+
     def trailers(self, stream: int, headers: Headers) -> None:
         """Ends a request with trailers."""
         self.h3.send_headers(stream, [(name.encode(), value.encode()) for name, value in headers], True)
@@ -243,7 +249,7 @@ class Http3Client:
             return
         answer = self.answers[message.stream_id]
         if isinstance(message, DataReceived):
-            answer.body += message.data
+            (answer.take or answer.body.extend)(message.data)
         else:
             fields = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.headers]
             if answer.headers:
