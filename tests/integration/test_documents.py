@@ -42,6 +42,19 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert missing == []
 
 
+ROOMS = ("rust", "rust/proxy/src", "python/fastingress", "tests", "benches", "deploy")
+NO_ROOMS = {"target", "__pycache__"}
+
+
+@pytest.mark.parametrize("place", ROOMS)
+def test_the_map_names_every_room(place: str) -> None:
+    """`name/` in a list of rooms, or **name** where a step of a request or a stream is told."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rooms = {path.name for path in (ROOT / place).iterdir() if path.is_dir()} - NO_ROOMS
+    assert len(rooms) > 1
+    assert {room for room in rooms if not re.search(rf"\b{room}(?:/|\*\*|`)", text)} == set()
+
+
 class Shop:
     """`examples/shop/serve.py` on free ports: what `make run` runs."""
 
