@@ -49,7 +49,7 @@ test-python: build $(WITH_GO)
 	$(BIN)/python -m pytest $(ARGS)
 
 test-cluster: build $(CONTROLPLANE) $(HELM) ## pass the tests against a real control plane alone (ARGS="-k traffic" for some)
-	REQUIRE_CLUSTER_TESTS=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
+	REQUIRE_ALL_TESTS=1 $(BIN)/python -m pytest tests/cluster $(ARGS)
 
 floods: build ## every flood of HTTP/2 frames for 20 seconds, and transfers of a GiB (ARGS="-k bomb" for some)
 	$(BIN)/python -m pytest tests/floods tests/feature/test_long_transfers.py --flood-seconds 20 --transfer-mib 1024 $(ARGS)

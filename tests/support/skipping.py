@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-_REQUIRED = os.environ.get("REQUIRE_CLUSTER_TESTS", "") not in ("", "0")
+_REQUIRED = os.environ.get("REQUIRE_ALL_TESTS", "") not in ("", "0")
 
 
 class Skipping:
@@ -22,7 +22,7 @@ class Skipping:
         if not reason:
             return
         if _REQUIRED:
-            raise pytest.UsageError(f"REQUIRE_CLUSTER_TESTS is set, and there is {reason}")
+            raise pytest.UsageError(f"REQUIRE_ALL_TESTS is set, and there is {reason}")
         self._lines.append(f"{what} SKIPPED, {len(items)} of them: {reason}")
         for item in items:
             item.add_marker(pytest.mark.skip(reason=reason))
