@@ -18,7 +18,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.fixtures import Serve, Spawn
 from tests.support.gateway import Served
-from tests.support.manifests import Manifest, service
+from tests.support.manifests import Manifest, Rule, ingress, service
 from tests.support.tcp import Peer, TcpServer, free_port, read_all, read_line, say_name
 from tests.support.udp import UdpServer, udp_client
 
@@ -246,11 +246,28 @@ def test_a_bad_entry_is_a_problem_of_its_own(serve: Serve, server: TcpServer, ke
         config_map("tcp", {key: value, str(port): "default/raw:80"}),
         tcp_services_configmap="edge/tcp",
     )
-    problem = gateway.problem("InvalidStream")
-    assert f"data[{key}]" in problem["message"]
+    [problem] = gateway.problems()
+    assert problem["code"] == "InvalidStream"
+    assert problem["message"].startswith(f"data[{key}]: "), "the object is not named once more"
     assert says in problem["message"]
     assert problem["object"]["name"] == "tcp"
     assert not is_refused(port), "the other entries serve"
+
+
+def test_an_entry_that_no_api_server_takes_leaves_the_others_open(serve: Serve, server: TcpServer) -> None:
+    port = free_port()
+    data: dict[str, Any] = {str(port): "default/raw:80", "a key": "default/raw:80", "9001": 80}
+    gateway = serve(service("raw", server.endpoint), config_map("tcp", data), tcp_services_configmap="edge/tcp")
+    told = sorted(gateway.problems(), key=lambda problem: problem["message"])
+    assert [problem["code"] for problem in told] == ["InvalidField"] * 2
+    assert {problem["object"]["name"] for problem in told} == {"tcp"}
+    for problem, (key, why) in zip(told, (("9001", "got integer"), ("a key", "a key must be")), strict=True):
+        assert problem["message"].startswith(f"data[{key}]: ")
+        assert why in problem["message"]
+        assert problem["message"].endswith("this entry is left out")
+    with connect(port) as sock:
+        sock.sendall(b"open")
+        assert sock.recv(4, socket.MSG_WAITALL) == b"open"
 
 
 def test_a_port_that_somebody_else_has_is_a_problem_until_it_is_free(serve: Serve) -> None:
@@ -292,6 +309,38 @@ def test_ports_of_ours_and_doubled_ones_are_problems(serve: Serve, server: TcpSe
 def test_a_missing_service_is_a_problem(serve: Serve) -> None:
     gateway = serve(tcp=f"{free_port()}=default/nobody:80")
     assert "default/nobody" in gateway.problem("MissingService")["message"]
+
+
+def test_what_is_wrong_with_a_service_names_each_port_and_what_its_clients_see(serve: Serve) -> None:
+    one, two, three = free_port(), free_port(), free_port()
+    gateway = serve(
+        ingress("web", Rule("nobody")),
+        config_map("tcp", {str(two): "default/nobody:80"}),
+        tcp=(f"{one}=default/nobody:80", f"{three}=default/empty:80"),
+        tcp_services_configmap="edge/tcp",
+    )
+    gateway.put("empty", service("empty"))
+    gateway.until(lambda: gateway.problem("NoEndpoints"))
+    missing = "Service default/nobody does not exist"
+    told = {(problem["object"] or {}).get("name"): problem["message"] for problem in gateway.problems()}
+    assert told.pop("web") == f"{missing}; what is routed to it is answered 503"
+    assert told.pop("tcp") == f"data[{two}]: {missing}; connections to port {two} are closed"
+    flags = {problem["message"] for problem in gateway.problems() if problem["object"] is None}
+    empty = "Service default/empty has no EndpointSlice and no Endpoints"
+    assert flags == {
+        f"--tcp {one}=default/nobody:80: {missing}; connections to port {one} are closed",
+        f"--tcp {three}=default/empty:80: {empty}; connections to port {three} are closed",
+    }
+
+
+def test_an_app_protocol_of_a_tcp_service_is_nobodys_problem(serve: Serve, server: TcpServer) -> None:
+    port = free_port()
+    made = service("raw", server.endpoint)
+    made["spec"]["ports"][0]["appProtocol"] = "example.com/database"
+    gateway = serve(made, tcp=f"{port}=default/raw:80")
+    assert gateway.problems() == []
+    gateway.put("web", ingress("web", Rule("raw")))
+    assert gateway.problem("UnknownAppProtocol")["object"]["kind"] == "Service"
 
 
 # --- PROXY headers ------------------------------------------------------------------------------------------------
@@ -343,8 +392,13 @@ def test_a_server_that_speaks_first_gets_its_header_first(serve: Serve) -> None:
 
 def test_headers_are_taken_from_trusted_networks_alone(serve: Serve, server: TcpServer) -> None:
     port = free_port()
-    gateway = serve(service("raw", server.endpoint), tcp=f"{port}=default/raw:80:PROXY")
-    assert "--proxy-protocol-from" in gateway.problem("UntrustedProxy")["message"]
+    gateway = serve(
+        service("raw", server.endpoint),
+        config_map("tcp", {str(port): "default/raw:80:PROXY"}),
+        tcp_services_configmap="edge/tcp",
+    )
+    message = gateway.problem("UntrustedProxy")["message"]
+    assert message.startswith(f"data[{port}]: connections to port {port} are closed until --proxy-protocol-from")
     with connect(port) as sock, contextlib.suppress(ConnectionResetError, BrokenPipeError):
         sock.sendall(LINE)
         assert sock.recv(1) == b""
@@ -513,7 +567,10 @@ def test_udp_has_no_proxy_headers_and_needs_a_udp_port(serve: Serve) -> None:
     one, two = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
     gateway = serve(
         service("web", "127.0.0.1:1"),
-        udp=(f"{one}=default/web:80:PROXY", f"{two}=default/web:80"),
+        config_map("udp", {str(one): "default/web:80:PROXY", str(two): "default/web:80"}),
+        udp_services_configmap="edge/udp",
     )
     assert "no PROXY headers" in gateway.problem("InvalidStream")["message"]
-    assert "no UDP port 80" in gateway.problem("MissingPort")["message"]
+    message = gateway.problem("MissingPort")["message"]
+    assert "no UDP port 80" in message
+    assert message.endswith(f"datagrams to port {two} are dropped")

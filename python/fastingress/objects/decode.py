@@ -21,6 +21,7 @@ from fastingress.objects.fields import unknown_fields
 from fastingress.objects.ingress import Ingress, IngressClass
 from fastingress.objects.service import Endpoints, EndpointSlice, Service
 from fastingress.objects.timestamps import canonical_timestamp
+from fastingress.objects.validate_config import sound_entries
 from fastingress.objects.validation import faults_of
 from fastingress.problems import ObjectRef, Origin, Problem
 
@@ -106,7 +107,11 @@ def _typed_item(list_kind: str, version: Any, item: Any) -> Any:
 def _typed(raw: Mapping[str, Any], target: type[Object], origin: Origin | None, place: str) -> Decoded:
     problems: list[Problem] = []
     try:
-        problems += [] if origin is None else _warnings(raw, target, origin)
+        if origin is not None:
+            problems += _warnings(raw, target, origin)
+            if target is ConfigMap:
+                raw, left_out = sound_entries(raw)
+                problems += _left_out(raw, left_out, origin)
         item = _with_defaults(convert(raw, target), origin, place)
         faults = [] if origin is None else faults_of(item)
     except FieldError as error:
@@ -119,6 +124,13 @@ def _typed(raw: Mapping[str, Any], target: type[Object], origin: Origin | None, 
     if len(faults) > MOST_NAMED:
         message += f"; and {len(faults) - MOST_NAMED} more"
     return Decoded(None, [Problem("InvalidField", "error", _rough_ref(raw), message, origin), *problems])
+
+
+def _left_out(raw: Mapping[str, Any], faults: list[str], origin: Origin) -> list[Problem]:
+    told = [f"{fault}; this entry is left out" for fault in faults[:MOST_NAMED]]
+    if len(faults) > MOST_NAMED:
+        told.append(f"data: {len(faults) - MOST_NAMED} more entries are left out")
+    return [Problem("InvalidField", "error", _rough_ref(raw), message, origin) for message in told]
 
 
 def _our_mistake(error: Exception, raw: Mapping[str, Any], origin: Origin | None) -> Problem:

@@ -42,8 +42,7 @@ def translate_endpoints(view: View, key: str, options: Options) -> tuple[Endpoin
     path, _, port = key.removesuffix(_UDP).removesuffix(_AT_CLUSTER_IP).rpartition(":")
     service = view.get("Service", *path.split("/", 1))
     if service is None:
-        message = f"Service {path} does not exist; what is routed to it is answered 503"
-        return _UNKNOWN, [error("MissingService", message)]
+        return _UNKNOWN, [error("MissingService", f"Service {path} does not exist", unserved=True)]
     by_hand, findings = single(ENDPOINTS, service.metadata.annotations, options.annotation_prefixes)
     if findings:
         return _UNKNOWN, [Finding(f.code, f.severity, f.message, service.ref, service.origin) for f in findings]
@@ -90,7 +89,7 @@ def _unknown_protocol(service: Service, port: ServicePort) -> Finding:
         f"the appProtocol {port.app_protocol!r} of port {_described(port)} is not spoken here, so HTTP/1.1 is unless "
         f"an Ingress says otherwise; what is: {', '.join(OF_SERVICES)}"
     )
-    return Finding("UnknownAppProtocol", "warning", message, service.ref, service.origin)
+    return Finding("UnknownAppProtocol", "warning", message, service.ref, service.origin, of_requests=True)
 
 
 def _service_port(service: Service, port: str, protocol: str) -> ServicePort | None:
@@ -107,7 +106,7 @@ def _missing_port(service: Service, port: str, protocol: str = "TCP") -> Finding
     path = f"{service.metadata.namespace}/{service.metadata.name}"
     there = ", ".join(map(_described, service.spec.ports))
     what = f"{'' if protocol == 'TCP' else 'UDP '}port {port}" if port else f"{protocol} port"
-    return error("MissingPort", f"Service {path} has no {what}; it has {there or 'no ports'}")
+    return error("MissingPort", f"Service {path} has no {what}; it has {there or 'no ports'}", unserved=True)
 
 
 def _described(port: ServicePort) -> str:
@@ -207,13 +206,11 @@ def _addresses(view: View, service: Service, port: ServicePort, options: Options
                 _sort_in(endpoint, number, ready, leaving)
                 near = _sort_near(endpoint, number, zone, near)
     if not slices and not _from_endpoints(view, namespace, name, port, ready):
-        message = (
-            f"Service {namespace}/{name} has no EndpointSlice and no Endpoints; what is routed to it is answered 503"
-        )
-        findings.append(warning("NoEndpoints", message))
+        message = f"Service {namespace}/{name} has no EndpointSlice and no Endpoints"
+        findings.append(warning("NoEndpoints", message, unserved=True))
     if slices and not ready and not leaving:
-        message = f"Service {namespace}/{name} has no endpoint that is ready; what is routed to it is answered 503"
-        findings.append(warning("NoEndpoints", message))
+        message = f"Service {namespace}/{name} has no endpoint that is ready"
+        findings.append(warning("NoEndpoints", message, unserved=True))
     return EndpointSet(known=True, addresses=tuple(sorted(near or ready or leaving))), findings
 
 

@@ -27,7 +27,7 @@ from fastingress.translate.parameters import class_scope, translate_parameters
 from fastingress.translate.queue import Queue
 from fastingress.translate.settings import PROCESS, translate_settings
 from fastingress.translate.state import State
-from fastingress.translate.streams import targets, translate_streams
+from fastingress.translate.streams import translate_streams
 from fastingress.translate.tickets import translate_tickets
 from fastingress.translate.uids import Uids
 from fastingress.translate.units import IDENTITY, Unit, Units
@@ -240,12 +240,13 @@ class Translator:
         return Unit(entries=entries, refers=_targets(value), depends=tuple(view.dependencies), findings=tuple(findings))
 
     def _streams(self, view: RecordingView) -> Unit:
-        streams, findings = translate_streams(view, self._options)
+        streams = translate_streams(view, self._options)
         return Unit(
-            entries={key: encode(stream) for key, stream in streams.items()},
-            refers=targets(streams.values()),
+            entries={key: encode(stream) for key, stream in streams.values.items()},
+            refers=frozenset(streams.owners),
             depends=tuple(view.dependencies),
-            findings=tuple(findings),
+            findings=streams.findings,
+            owners=streams.owners,
         )
 
     def _settings(self, view: RecordingView) -> Unit:

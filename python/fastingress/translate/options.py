@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from fastingress.model import Compat, Settings
 from fastingress.objects.syntax import port_name_fault
+from fastingress.translate.entries import LAYERS, Layer, parse_destination, parse_port
 
 OWN_PREFIX = "fastingress.io/"
 NGINX_PREFIX = "nginx.ingress.kubernetes.io/"
@@ -21,7 +22,7 @@ _SECRET = re.compile(r"[a-z0-9.-]+/[a-z0-9.-]+")
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
-    """What listens on ports of its own."""
+    """What listens on ports of its own. Raises ValueError, naming the flag, for one that can never serve."""
 
     tcp: tuple[str, ...] = ()
     """`PORT=namespace/service:port[:PROXY][:PROXY]` each."""
@@ -35,6 +36,28 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     """Ports that are in use otherwise, by layer, with the flag that says so."""
     takes_proxy: bool = False
     """Whether PROXY headers are taken from anywhere."""
+
+    def __post_init__(self) -> None:
+        for layer in LAYERS:
+            taken = {port: flag for (kind, port), flag in self.reserved.items() if kind == layer}
+            for text in self.tcp if layer == "tcp" else self.udp:
+                flag = f"--{layer} {text}"
+                try:
+                    port = self._port(layer, text)
+                except ValueError as fault:
+                    raise ValueError(f"{flag}: {fault}") from None
+                if port in taken:
+                    raise ValueError(f"{flag}: port {port} is that of {taken[port]}")
+                taken[port] = flag
+
+    def _port(self, layer: Layer, text: str) -> int:
+        port, _, value = text.partition("=")
+        number, destination = parse_port(port), parse_destination(layer, value)
+        if destination.accept_proxy and not self.takes_proxy:
+            raise ValueError(
+                "--proxy-protocol-from has to say which networks PROXY headers are taken from (0.0.0.0/0,::/0: all)"
+            )
+        return number
 
     @property
     def wanted(self) -> bool:

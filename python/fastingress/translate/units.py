@@ -14,7 +14,7 @@ from msgspec import Struct
 from fastingress.model import Key
 from fastingress.problems import ObjectRef, Origin, Problem
 from fastingress.store import Dependency
-from fastingress.translate.findings import Finding
+from fastingress.translate.findings import Finding, Owner
 from fastingress.translate.members import Members
 from fastingress.translate.state import State
 
@@ -42,6 +42,12 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     ours: bool = False
     """It is the unit of an Ingress that is served here."""
     origin: Origin | None = None
+    owners: dict[Key, tuple[Owner, ...]] = {}
+    """Who is told what is wrong with a shared unit, where it is not the Ingress, or nobody."""
+
+    def owners_to(self, shared: Key) -> tuple[Owner, ...]:
+        """Who is told what is wrong with a shared unit that it refers to, or with itself."""
+        return self.owners.get(shared) or (Owner(self.ref, self.origin),)
 
     def failed(self, finding: Finding, depends: Iterable[Dependency]) -> Unit:
         """The same outcome, kept although redoing it failed."""
@@ -167,7 +173,7 @@ class Units:
 
     def _touch_shared(self, old: Unit, new: Unit) -> None:
         """The problems of a shared unit are those of its owners, so another owner makes them others."""
-        moved = old.ref != new.ref or old.origin != new.origin
+        moved = old.ref != new.ref or old.origin != new.origin or old.owners != new.owners
         for shared in (old.refers | new.refers) if moved else (old.refers ^ new.refers):
             if self._units.get(shared, _NO_UNIT).findings:
                 self._touched.add(shared)
@@ -177,9 +183,9 @@ class Units:
         owners = sorted(self._owners.of(key)) if key[0] in _SHARED else [key]
         problems: dict[Problem, None] = {}
         for owner in owners if unit.findings else ():
-            of = self._units[owner]
-            for finding in unit.findings:
-                problems[finding.owned_by(of.ref, of.origin)] = None
+            for told in self._units[owner].owners_to(key):
+                heard = (finding for finding in unit.findings if told.has_requests or not finding.of_requests)
+                problems.update(dict.fromkeys(finding.owned_by(told) for finding in heard))
         return list(problems)
 
     def check_invariants(self) -> None:

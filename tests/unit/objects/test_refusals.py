@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from fastingress.objects import decode
+from fastingress.objects import ConfigMap, decode
 from tests.unit.objects.documents import (
+    ORIGIN,
     accepted,
     backend,
     endpoint_slice,
@@ -320,3 +321,26 @@ def test_known_fields_that_nobody_reads_draw_no_warning() -> None:
     raw["metadata"] |= {"ownerReferences": [], "finalizers": [], "resourceVersion": "5"}
     raw["status"] = {"anything": 1}
     accepted(raw)
+
+
+def test_a_config_map_is_left_without_the_entries_that_it_would_be_refused_for() -> None:
+    data = {"9000": "a", "nothing": None, 9001: "b", "9002": 5432, "9003": ["c"], "no key": "d", "secret": True}
+    raw = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tcp", "namespace": "edge"}, "data": data}
+    item, problems = decode(raw, ORIGIN)
+    assert isinstance(item, ConfigMap)
+    assert item.data == {"9000": "a", "nothing": ""}
+    assert {(problem.code, str(problem.object)) for problem in problems} == {("InvalidField", "ConfigMap edge/tcp")}
+    assert [problem.message.removesuffix("; this entry is left out") for problem in problems] == [
+        "data[9001]: Invalid type: expected a string as key; put it in quotes",
+        "data[9002]: Invalid type: expected string, got integer; put it in quotes",
+        "data[9003]: Invalid type: expected string, got list",
+        "data[no key]: Invalid value: \"no key\": a key must be up to 253 alphanumeric characters, '-', '_' or '.'",
+        "data[secret]: Invalid type: expected string, got boolean; put it in quotes",
+    ]
+
+
+def test_not_every_bad_entry_of_a_config_map_is_listed() -> None:
+    raw = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {f"k{n}": n for n in range(30)}}
+    _, problems = decode(raw, ORIGIN)
+    assert len(problems) == 11
+    assert problems[-1].message == "data: 20 more entries are left out"

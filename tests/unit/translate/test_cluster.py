@@ -360,4 +360,4 @@ def test_a_port_of_another_protocol_is_named_as_such() -> None:
     world = cluster()
     put(world, ingress_class(), ingress(), service(ports=[{"port": 80, "name": "dns", "protocol": "UDP"}]))
     [problem] = world.problems()
-    assert problem.message.endswith("has no port 80; it has 80 (dns, UDP)")
+    assert "has no port 80; it has 80 (dns, UDP)" in problem.message
