@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fastingress import _core
 from fastingress.app.options import translate_options
-from fastingress.config import Config
+from fastingress.config import Config, refuse_contradictions
 from fastingress.control import Control
 from fastingress.errors import ConfigError, StartError
 from fastingress.publish import ProblemBook, Published, Refusals, decode_scopes, publish
@@ -29,10 +29,11 @@ class Snapshot:
 
 def compile_once(config: Config) -> Snapshot:
     """Read the source once and compile it, without a data path. Raises `ConfigError`, `StartError`."""
+    refuse_contradictions(config)
     translator = Translator(translate_options(config))
     control = Control(translator, ProblemBook())
     control.take(_scan(config))
-    table = _core.Table()
+    table = _core.Table(round(config.certificate_expiry_warning))
     outcome = publish(table, Published(), translator.state(), full=True)
     if outcome.report is None:
         raise StartError(f"the manifests could not be compiled: {outcome.error}") from outcome.error

@@ -19,7 +19,7 @@ import msgspec
 from fastingress import _core, observe
 from fastingress.app.figures import Figures
 from fastingress.app.options import core_options, translate_options
-from fastingress.config import CLUSTER_GROUPS, FLAGS, Config
+from fastingress.config import Config, refuse_contradictions, without_effect
 from fastingress.control import Batch, Control
 from fastingress.errors import ConfigError, FastingressError, StartError, worded
 from fastingress.publish import Outcome, ProblemBook, Publisher, Refusals, decode_scopes
@@ -52,10 +52,13 @@ class Service:
         Raises `ConfigError`, `StartError`.
         """
         self._config = config
-        _check(config)
+        refuse_contradictions(config)
+        for line in without_effect(config):
+            _log.warning("%s", line)
+        options = translate_options(config)
         self.core = _bind(config)
         self.book = ProblemBook(raised=observe.log_raised, cleared=observe.log_cleared, changed=self._show_soon)
-        self._translator = translator = Translator(translate_options(config))
+        self._translator = translator = Translator(options)
         self.control = Control(translator, self.book, patience=0.0 if config.manifests else _PATIENCE)
         self._refusals = Refusals(self.control.store.view(), translator.owners)
         self.publisher = Publisher(self.core, self.book, self._refusals, resync=translator.state, published=self._note)
@@ -261,25 +264,7 @@ async def _first_of(wanted: asyncio.Future[None], tasks: list[asyncio.Task[None]
             raise StartError(f"the control plane ended: {worded(error)}") from error
 
 
-def _check(config: Config) -> None:
-    """Raises `ConfigError`."""
-    if config.use_proxy_protocol and not config.proxy_protocol_from:
-        raise ConfigError(
-            "--use-proxy-protocol: --proxy-protocol-from has to say which networks are believed (0.0.0.0/0,::/0: all)"
-        )
-    if not config.manifests:
-        return
-    for flag in (flag for flag in FLAGS.values() if flag.group in CLUSTER_GROUPS):
-        if getattr(config, flag.name) == flag.default:
-            continue
-        if flag.name in ("kubeconfig", "context"):
-            raise ConfigError(f"{flag.option} is for a cluster, --manifests does without one: give one or the other")
-        _log.warning("%s has no effect with --manifests", flag.option)
-
-
 def _bind(config: Config) -> _core.Gateway:
-    if config.http_port is None and config.https_port is None:
-        raise ConfigError("--http-port, --https-port: both are off, there is nothing to serve")
     try:
         return _core.Gateway(core_options(config))
     except ValueError as error:

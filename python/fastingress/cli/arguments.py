@@ -11,13 +11,29 @@ import typer
 from fastingress.config import FLAGS, Flag
 
 TABLE_OPTIONS = (
-    "ingress_class",
-    "watch_ingress_without_class",
     "compat",
     "default_backend_service",
+    "service_upstream",
+    "allow_cross_namespace_resources",
+    "ingress_class",
+    "controller_class",
+    "watch_ingress_without_class",
+    "all_ingress_classes",
+    "http_port",
+    "https_port",
+    "admin_port",
+    "proxy_protocol_from",
+    "tcp",
+    "udp",
+    "tcp_services_configmap",
+    "udp_services_configmap",
     "default_ssl_certificate",
+    "http3",
+    "enable_ssl_passthrough",
 )
-"""Those that decide what the route table of some manifests is."""
+"""Those that decide what the route table of some manifests is, and what its ports lead to."""
+RUN_OPTIONS = tuple(name for name in FLAGS if name != "manifests")
+"""All that a gateway has beside its manifests."""
 
 
 def with_options(names: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

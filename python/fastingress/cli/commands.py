@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from fastingress.cli.arguments import TABLE_OPTIONS, given, with_options
-from fastingress.config import FLAGS, Config, from_arguments
+from fastingress.cli.arguments import RUN_OPTIONS, TABLE_OPTIONS, given, with_options
+from fastingress.config import FLAGS, Config, from_arguments, without_effect
 
 _OUTPUT = typer.Option("table", "--output", "-o", metavar="table|json", help="The form of the answer.")
 _ADMIN = typer.Option(
@@ -126,7 +126,7 @@ def _explain(
     return 0 if explanation.winner else 1
 
 
-@with_options(TABLE_OPTIONS)
+@with_options(RUN_OPTIONS)
 def _check(
     paths: list[str] | None = _PATHS,
     manifests: list[str] | None = _MANIFESTS,
@@ -134,10 +134,15 @@ def _check(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print every problem, with file, line and object. Exit status 1 when there are errors; warnings alone are 0."""
+    """Print every problem that a gateway with these options has, with file, line and object.
+
+    Exit status 1 when there are errors; warnings alone are 0.
+    """
     from fastingress.cli import asking, show
 
-    problems = asking.of(admin, _table_config(paths, manifests, admin, options)).problems()
+    config = _table_config(paths, manifests, admin, options)
+    problems = asking.of(admin, config).problems()
+    show.remarks([] if admin else without_effect(config))
     show.problems(problems, show.form(output))
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
@@ -171,6 +176,9 @@ def _table_config(
     named = [*(paths or []), *(manifests or [])]
     if admin is not None and named:
         raise typer.BadParameter("--admin asks a running gateway, which has its own manifests: give one or the other")
+    if admin is not None and given(options):
+        first = FLAGS[next(iter(given(options)))].option
+        raise typer.BadParameter(f"--admin asks a running gateway, which has its own {first}: give one or the other")
     return from_arguments({**given(options), "manifests": named}, os.environ)
 
 

@@ -87,6 +87,12 @@ def problems(found: Sequence[Problem], form: Form) -> None:
     return None
 
 
+def remarks(lines: Sequence[str]) -> None:
+    """What is to be known about the command line, beside the answer."""
+    for line in lines:
+        print(f"fastingress: {line}", file=sys.stderr)  # noqa: T201
+
+
 def _endpoints(route: RouteView) -> str:
     if route.endpoints:
         return ", ".join(route.endpoints)

@@ -6,8 +6,18 @@ be configured per Ingress are annotations, which are the business of `translate`
 
 from __future__ import annotations
 
-from fastingress.config.declared import CLUSTER_GROUPS, Config
+from fastingress.config.declared import Config
 from fastingress.config.flag import FLAGS, Flag
 from fastingress.config.sources import from_arguments, from_options, unknown_variables
+from fastingress.config.together import refuse_contradictions, without_effect
 
-__all__ = ["CLUSTER_GROUPS", "FLAGS", "Config", "Flag", "from_arguments", "from_options", "unknown_variables"]
+__all__ = [
+    "FLAGS",
+    "Config",
+    "Flag",
+    "from_arguments",
+    "from_options",
+    "refuse_contradictions",
+    "unknown_variables",
+    "without_effect",
+]

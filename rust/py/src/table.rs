@@ -3,7 +3,7 @@
 use crate::errors::{self, detached};
 use crate::fork::Owner;
 use crate::reading;
-use fastingress_proxy::tls::Certificates;
+use fastingress_proxy::tls::{Authorities, Certificates, Tickets};
 use fastingress_route::schema::ChangeSet;
 use fastingress_route::{Compiler, RouteTable};
 use pyo3::prelude::*;
@@ -17,17 +17,26 @@ pub struct Table {
     compiler: Mutex<Compiler>,
     live: Mutex<Arc<RouteTable>>,
     certificates: Arc<Certificates>,
+    /// Used by nobody here: to say what is wrong with them.
+    authorities: Authorities,
+    tickets: Arc<Tickets>,
 }
 
 #[pymethods]
 impl Table {
+    /// An empty one. From so many seconds before its end on, a certificate is a problem.
     #[new]
-    fn new() -> PyResult<Self> {
+    #[pyo3(signature = (certificate_expiry_warning_s = 0))]
+    fn new(certificate_expiry_warning_s: u32) -> PyResult<Self> {
+        let certificates = Certificates::new().map_err(errors::defect)?;
+        certificates.warn_before(certificate_expiry_warning_s);
         Ok(Self {
             owner: Owner::here(),
             compiler: Mutex::new(Compiler::new()),
             live: Mutex::new(RouteTable::empty()),
-            certificates: Certificates::new().map_err(errors::defect)?,
+            certificates,
+            authorities: Authorities::default(),
+            tickets: Tickets::new(),
         })
     }
 
@@ -45,6 +54,8 @@ impl Table {
             let applied = compiler.apply(&change).map_err(errors::bad_value)?;
             let mut report = applied.report;
             report.problems.extend(self.certificates.apply(&applied.certificates));
+            report.problems.extend(self.authorities.apply(&applied.authorities));
+            report.problems.extend(self.tickets.apply(&applied.tickets));
             *self.live() = applied.table;
             reading::msgpack(&report)
         })?;
