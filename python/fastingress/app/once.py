@@ -9,6 +9,7 @@ from fastingress.app.options import translate_options
 from fastingress.config import Config, refuse_contradictions
 from fastingress.control import Control
 from fastingress.errors import ConfigError, StartError
+from fastingress.model import Key
 from fastingress.publish import ProblemBook, Published, Refusals, decode_scopes, publish
 from fastingress.sources.manifests import Batch, ManifestPathError, ManifestSource
 from fastingress.translate import Translator
@@ -19,6 +20,8 @@ class Snapshot:
     """What a source says at one moment, compiled."""
 
     table: _core.Table
+    state: dict[Key, bytes]
+    """What the table was compiled from."""
     book: ProblemBook
     refusals: Refusals
 
@@ -34,12 +37,13 @@ def compile_once(config: Config) -> Snapshot:
     control = Control(translator, ProblemBook())
     control.take(_scan(config))
     table = _core.Table(round(config.certificate_expiry_warning))
-    outcome = publish(table, Published(), translator.state(), full=True)
+    state = translator.state()
+    outcome = publish(table, Published(), state, full=True)
     if outcome.report is None:
         raise StartError(f"the manifests could not be compiled: {outcome.error}") from outcome.error
     refusals = Refusals(control.store.view(), translator.owners)
     control.book.update(refusals.by_scope(outcome.report.problems))
-    return Snapshot(table, control.book, refusals)
+    return Snapshot(table, state, control.book, refusals)
 
 
 def _scan(config: Config) -> Batch:

@@ -14,7 +14,14 @@ from fastingress.config import Config
 from fastingress.errors import AdminError, ConfigError, UrlError
 from fastingress.library.table import RouteTable
 from fastingress.library.url import asked
-from fastingress.library.views import Explanation, RouteView, decode_explanation, decode_routes
+from fastingress.library.views import (
+    Explanation,
+    PortView,
+    RouteView,
+    decode_explanation,
+    decode_ports,
+    decode_routes,
+)
 from fastingress.problems import Problem
 
 T = TypeVar("T")
@@ -29,6 +36,10 @@ class Source(Protocol):
 
     def routes(self) -> list[RouteView]:
         """Every route."""
+        ...
+
+    def ports(self) -> list[PortView]:
+        """Every TCP and UDP service."""
         ...
 
     def explain(self, url: str, method: str, headers: Headers) -> Explanation:
@@ -67,6 +78,9 @@ class _Manifests:
     def routes(self) -> list[RouteView]:
         return self._table.routes
 
+    def ports(self) -> list[PortView]:
+        return self._table.ports
+
     def explain(self, url: str, method: str, headers: Headers) -> Explanation:
         return self._table.explain(url, method=method, headers=headers)
 
@@ -83,6 +97,10 @@ class _Running:
 
     def routes(self) -> list[RouteView]:
         return self._decoded("/routes", decode_routes)
+
+    def ports(self) -> list[PortView]:
+        found = self._decoded("/streams", decode_ports)
+        return sorted(found, key=lambda one: (one.protocol, one.port))
 
     def explain(self, url: str, method: str, headers: Headers) -> Explanation:
         request = asked(url, dict(headers))

@@ -100,11 +100,11 @@ def _routes(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print the route table, of manifests or of a running gateway."""
+    """Print the route table and the TCP and UDP services, of manifests or of a running gateway."""
     from fastingress.cli import asking, show
 
-    routes = asking.of(admin, _table_config(paths, manifests, admin, options)).routes()
-    show.routes(routes, show.form(output))
+    source = asking.of(admin, _table_config(paths, manifests, admin, options))
+    show.table(source.routes(), source.ports(), show.form(output))
 
 
 @with_options(TABLE_OPTIONS)
@@ -117,12 +117,21 @@ def _explain(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print which rule takes a request, and why each other rule does not. Exit status 1 when none does."""
+    """Print which rule takes a request, and why each other rule does not; or where a TCP or UDP port leads.
+
+    Exit status 1 when no rule takes it, or no service has the port.
+    """
     from fastingress.cli import asking, show
+    from fastingress.library.url import asked_port, is_of_port
 
     source = asking.of(admin, _table_config(None, manifests, admin, options))
+    wanted = asked_port(url)
+    port = next((one for one in source.ports() if (one.protocol, one.port) == wanted), None) if wanted else None
+    if wanted and is_of_port(url):
+        show.port(*wanted, port, show.form(output))
+        return 0 if port else 1
     explanation = source.explain(url, method, asking.headers(header or []))
-    show.explanation(explanation, show.form(output))
+    show.explanation(explanation, port, show.form(output))
     return 0 if explanation.winner else 1
 
 

@@ -12,10 +12,11 @@ from typing import Any, Literal
 import msgspec
 
 from fastingress.errors import ConfigError
-from fastingress.library.views import Explanation, RouteView
+from fastingress.library.views import ClientDemand, Explanation, PortView, RouteView
 from fastingress.problems import Problem
 
 Form = Literal["table", "json"]
+_LOST = {"tcp": "closed", "udp": "dropped"}
 
 
 def form(word: str) -> Form:
@@ -25,10 +26,10 @@ def form(word: str) -> Form:
     raise ConfigError(f"--output: {word!r} is not one of table, json")
 
 
-def routes(found: Sequence[RouteView], form: Form) -> None:
-    """One row for each route."""
+def table(routes: Sequence[RouteView], ports: Sequence[PortView], form: Form) -> None:
+    """One row for each route, then one for each TCP or UDP service."""
     if form == "json":
-        return _json(found)
+        return _json({"routes": routes, "ports": ports})
     rows = [
         (
             route.host or "*",
@@ -39,14 +40,20 @@ def routes(found: Sequence[RouteView], form: Form) -> None:
             _endpoints(route),
             _policy(route),
         )
-        for route in found
+        for route in routes
     ]
     _table(("HOST", "PATH", "TYPE", "INGRESS", "SERVICE", "ENDPOINTS", "POLICY"), rows)
+    if ports:
+        _line("")
+        of_ports = [
+            (_port(one), one.service, _endpoints(one), one.origin, ", ".join(_headers(one)) or "-") for one in ports
+        ]
+        _table(("PORT", "SERVICE", "ENDPOINTS", "ASKED FOR BY", "PROXY HEADERS"), of_ports)
     return None
 
 
-def explanation(found: Explanation, form: Form) -> None:
-    """The winner in full, then a row for each loser."""
+def explanation(found: Explanation, port: PortView | None, form: Form) -> None:
+    """The winner in full, then a row for each loser. `port` is the TCP service at the port of the URL."""
     if form == "json":
         return _json(found)
     winner = found.winner
@@ -62,7 +69,7 @@ def explanation(found: Explanation, form: Form) -> None:
             ("endpoints", _endpoints(winner)),
         ]
         facts += [("policy", f"{name}: {value}") for name, value in winner.policy.items()]
-    facts.append(("certificate", "configured for this host" if found.host_has_certificate else "the default one"))
+    facts += _of_connections(found, port)
     facts.append(("compat", found.compat))
     _table((), facts)
     if found.losers:
@@ -72,6 +79,27 @@ def explanation(found: Explanation, form: Form) -> None:
             for one in found.losers
         ]
         _table(("HOST", "PATH", "TYPE", "INGRESS", "NOT TAKEN BECAUSE"), rows)
+    return None
+
+
+def port(protocol: str, number: int, found: PortView | None, form: Form) -> None:
+    """Where a TCP or UDP port leads."""
+    if form == "json":
+        return _json(found)
+    facts = [("request", f"{protocol} {number}")]
+    if found is None:
+        facts.append(("reason", f"no {protocol.upper()} service has this port"))
+    else:
+        facts += [
+            ("service", found.service),
+            ("endpoints", _endpoints(found)),
+            ("asked for by", found.origin),
+            ("proxy headers", ", ".join(_headers(found)) or "none"),
+            ("idle timeout", f"{found.idle_timeout_ms / 1000:g}s"),
+        ]
+        facts += [("listening on", ", ".join(found.listening))] if found.listening else []
+        facts += [("not open", found.problem)] if found.problem else []
+    _table((), facts)
     return None
 
 
@@ -93,12 +121,53 @@ def remarks(lines: Sequence[str]) -> None:
         print(f"fastingress: {line}", file=sys.stderr)  # noqa: T201
 
 
-def _endpoints(route: RouteView) -> str:
-    if route.endpoints:
-        return ", ".join(route.endpoints)
-    if route.dns:
-        return f"(addresses of {route.dns})"
-    return "none: 503" if route.known else "unknown: 503"
+def _of_connections(found: Explanation, port: PortView | None) -> list[tuple[str, str]]:
+    """What holds for connections to the host, before there is a request."""
+    facts = []
+    if port is not None:
+        facts.append(("port", f"{port.port} is that of the TCP service {port.service}: no rule sees its connections"))
+    passing = found.passthrough
+    if passing is not None:
+        where = f"{passing.service} ({_endpoints(passing, 'closed')})"
+        facts.append(("tls", f"passes through unopened to {where} for {passing.owner}: rules see plain requests alone"))
+    else:
+        facts.append(("certificate", "configured for this host" if found.host_has_certificate else "the default one"))
+    if found.client_auth is not None:
+        facts.append(("clients", _demanded(found.client_auth)))
+    return facts
+
+
+def _demanded(demand: ClientDemand) -> str:
+    """What a client's certificate is to be."""
+    words = {
+        "on": f"have to show a certificate that Secret {demand.authority} vouches for",
+        "optional": f"may show a certificate, for which Secret {demand.authority} has to vouch",
+        "optional_no_ca": f"may show any certificate; the backend is told whether Secret {demand.authority} vouches",
+    }
+    text = f"{words[demand.verify]}, depth {demand.depth}"
+    if demand.match_cn is not None:
+        text += f", with a subject like {demand.match_cn}"
+    return text if demand.error_page is None else f"{text}; others are sent to {demand.error_page}"
+
+
+def _port(one: PortView) -> str:
+    return f"{one.protocol} {one.port}{' (not open)' if one.problem else ''}"
+
+
+def _headers(one: PortView) -> list[str]:
+    taken = ["taken from clients"] if one.accept_proxy else []
+    return [*taken, f"version {one.send_proxy} sent to endpoints"] if one.send_proxy else taken
+
+
+def _endpoints(one: RouteView | PortView, lost: str = "") -> str:
+    """Those there are, or what comes of there being none."""
+    if one.endpoints:
+        return ", ".join(one.endpoints)
+    if one.dns:
+        return f"(addresses of {one.dns})"
+    if not lost:
+        lost = _LOST[one.protocol] if isinstance(one, PortView) else "503"
+    return f"{'none' if one.known else 'unknown'}: {lost}"
 
 
 def _policy(route: RouteView) -> str:

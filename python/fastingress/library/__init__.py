@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from fastingress.library.gateway import Gateway
 from fastingress.library.table import RouteTable
-from fastingress.library.views import Explanation, Loser, Match, RouteView
+from fastingress.library.views import ClientDemand, Explanation, Loser, Match, PortView, RouteView
 
-__all__ = ["Explanation", "Gateway", "Loser", "Match", "RouteTable", "RouteView"]
+__all__ = ["ClientDemand", "Explanation", "Gateway", "Loser", "Match", "PortView", "RouteTable", "RouteView"]

@@ -7,7 +7,9 @@ from typing import Any
 
 from fastingress.app import Snapshot, compile_once
 from fastingress.config import Config, from_options
+from fastingress.library.ports import ports_of
 from fastingress.library.reading import Reading
+from fastingress.library.views import PortView
 from fastingress.problems import Problem
 
 Paths = str | os.PathLike[str]
@@ -44,6 +46,11 @@ class RouteTable(Reading):
     def problems(self) -> list[Problem]:
         """All that is wrong, by file and line."""
         return self._snapshot.book.problems()
+
+    @property
+    def ports(self) -> list[PortView]:
+        """The TCP and UDP services, by protocol and port."""
+        return ports_of(self._snapshot.state)
 
     def verify_certificates(self) -> None:
         """Check that every key belongs to its certificate: slow, so it is not done before it is asked for.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fastingress.errors import UrlError
 
+_OF_PORTS = ("tcp", "udp")
+"""Schemes of URLs that ask for a port, and not for a host and a path."""
 _MAY_STAND_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
@@ -31,17 +33,40 @@ def asked(url: str, headers: Mapping[str, str]) -> Asked:
         raise UrlError(f"{url!r}: a URL has no control characters")
     if re.search(r"[\ud800-\udfff]", url):
         raise UrlError(f"{url!r}: a URL is text that can be written as UTF-8")
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError as error:
-        raise UrlError(f"{url!r}: {error}") from error
+    parts = _split(url)
+    host = parts.hostname or ""
     if parts.scheme not in ("http", "https"):
-        raise UrlError(f"{url!r}: the scheme is neither http nor https")
+        raise UrlError(f"{url!r}: the scheme is neither http nor https, nor tcp or udp with a port")
     named = next((value for name, value in headers.items() if name.lower() == "host"), None)
     path = quote(parts.path, safe=_MAY_STAND_IN_A_PATH) or "/"
     return Asked(parts.scheme, _ascii(_without_port(named) if named is not None else host), path)
+
+
+def asked_port(url: str) -> tuple[str, int] | None:
+    """Protocol and port of a URL that names a port: `tcp://:9000`, `udp://:53`, and `tcp` for `https://host:9000`.
+
+    None for one that names none, as a URL of HTTP need not. Raises `UrlError`.
+    """
+    parts = _split(url)
+    if parts.port:
+        return ("udp" if parts.scheme == "udp" else "tcp", parts.port)
+    if parts.scheme in _OF_PORTS:
+        raise UrlError(f"{url!r}: a port is missing, as in {parts.scheme}://:9000")
+    return None
+
+
+def is_of_port(url: str) -> bool:
+    """Whether a URL asks for a port alone: `tcp://:9000`, `udp://:53`."""
+    return _split(url).scheme in _OF_PORTS
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UrlError(f"{url!r}: {error}") from error
+    return parts
 
 
 def _without_port(host: str) -> str:

@@ -1,4 +1,4 @@
-"""What is told of routes: the Rust side's answers, typed. The same JSON comes from `/routes` and `/explain`."""
+"""What is told of routes and ports, typed. The same JSON comes from `/routes`, `/explain` and `/streams`."""
 
 from __future__ import annotations
 
@@ -72,6 +72,19 @@ class Loser(Struct, frozen=True):
     reason: str
 
 
+class ClientDemand(Struct, frozen=True):
+    """What clients' certificates are to be (`auth-tls-*`)."""
+
+    authority: str
+    """The Secret that vouches for them: `namespace/name`."""
+    verify: Literal["on", "optional", "optional_no_ca"]
+    depth: int
+    """Most certificates between that of the client and a root."""
+    match_cn: str | None
+    error_page: str | None
+    pass_certificate: bool
+
+
 class Explanation(Struct, frozen=True):
     """Which rule takes a request and why, and why no other does."""
 
@@ -85,10 +98,49 @@ class Explanation(Struct, frozen=True):
     host_has_certificate: bool
     losers: tuple[Loser, ...]
     """Every other rule of the hosts that fit, in the order in which they are considered."""
+    passthrough: RouteView | None = None
+    """Where TLS connections to the host go unopened: the rules are for plain requests alone."""
+    client_auth: ClientDemand | None = None
+    """What is asked of the certificates of clients whose request this is."""
+
+
+Layer = Literal["tcp", "udp"]
+
+
+class PortView(Struct, frozen=True):
+    """A TCP or UDP service: a port of its own, and where it leads."""
+
+    protocol: Layer
+    port: int
+    service: str
+    """`namespace/service:port`."""
+    origin: str
+    """Who asks for the port: a flag, or an entry of a ConfigMap."""
+    endpoints: tuple[str, ...]
+    """`address:port` of each."""
+    known: bool
+    """False while nothing is known about the Service."""
+    accept_proxy: bool
+    """Clients have to send a PROXY header."""
+    send_proxy: int
+    """The version of the PROXY header that endpoints are sent; 0 for none."""
+    idle_timeout_ms: int
+    """Milliseconds without a byte after which a stream ends."""
+    listening: tuple[str, ...] = ()
+    """Where a gateway listens. Empty while the port cannot be had, and if this was not asked of a gateway."""
+    problem: str | None = None
+    """Why the port cannot be had."""
+    dns: str | None = None
+    """The name that the endpoints are resolved from, if this was not asked of a gateway."""
+
+
+class _Streams(Struct, frozen=True):
+    ports: list[PortView]
 
 
 _match: msgspec.json.Decoder[Match | None] = msgspec.json.Decoder(Match | None)
 _explanation = msgspec.json.Decoder(Explanation)
+_streams = msgspec.json.Decoder(_Streams)
 _routes = msgspec.json.Decoder(list[RouteView])
 
 
@@ -105,3 +157,8 @@ def decode_explanation(answer: bytes) -> Explanation:
 def decode_routes(answer: bytes) -> list[RouteView]:
     """A list of routes."""
     return _routes.decode(answer)
+
+
+def decode_ports(answer: bytes) -> list[PortView]:
+    """The TCP and UDP services of `/streams`."""
+    return _streams.decode(answer).ports

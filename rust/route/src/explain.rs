@@ -5,10 +5,11 @@
 
 use crate::compiled::Route;
 use crate::host::{Lost, VirtualHost, Why};
-use crate::schema::{Compat, PathKind};
+use crate::schema::{ClientAuth, Compat, PathKind};
 use crate::table::{RouteTable, with_name};
 use crate::view::RouteView;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The answer to "which rule takes this, and why not the others?".
@@ -26,6 +27,10 @@ pub struct Explanation {
     pub reason: Box<str>,
     /// Whether a certificate is configured for the host, or TLS passes through to its backend.
     pub host_has_certificate: bool,
+    /// Where TLS connections to the host go unopened, in which case the rules are for plain requests alone.
+    pub passthrough: Option<RouteView>,
+    /// What is asked of the certificates of clients whose request the rule takes.
+    pub client_auth: Option<ClientAuth>,
     /// Every other rule of the hosts that fit, in the order in which they are considered.
     pub losers: Vec<Loser>,
 }
@@ -68,6 +73,12 @@ impl RouteTable {
     }
 
     fn answer(&self, name: &[u8], search: Search<'_>) -> Explanation {
+        let found = self.lookup(name, search.path);
+        // Annotations of the Ingress say something about requests, and have no effect on what passes through.
+        let passing = |route: &Arc<Route>| RouteView {
+            policy: BTreeMap::new(),
+            ..RouteView::new(route)
+        };
         Explanation {
             host: String::from_utf8_lossy(name).into(),
             path: String::from_utf8_lossy(search.path).into(),
@@ -76,7 +87,9 @@ impl RouteTable {
             reason: search
                 .winner
                 .map_or("no rule takes it: the answer is 404".into(), |route| won(route)),
-            host_has_certificate: self.lookup(name, search.path).host_has_certificate,
+            host_has_certificate: found.host_has_certificate,
+            passthrough: self.passthrough(name).map(passing),
+            client_auth: found.client.map(|policy| policy.auth.clone()),
             losers: search.losers,
         }
     }

@@ -1,7 +1,8 @@
 //! Routes for people and machines to read: the `/routes` page, `fastingress routes`, and the rules in an explanation.
 
 use crate::compiled::Route;
-use crate::schema::{HeaderEdits, PathKind, Policy};
+use crate::host::VirtualHost;
+use crate::schema::{ClientAuth, HeaderEdits, PathKind, Policy, VerifyClient};
 use crate::table::RouteTable;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,7 +32,8 @@ pub struct RouteView {
     pub known: bool,
     /// The name that the endpoints are resolved from.
     pub dns: Option<Box<str>>,
-    /// The policies that the Ingress sets, by the name of their annotation.
+    /// The policies that the Ingress sets, by the name of their annotation. Among all routes of a table also what holds for
+    /// connections to its host, whichever Ingress says so.
     pub policy: BTreeMap<&'static str, String>,
 }
 
@@ -69,16 +71,53 @@ impl RouteTable {
     pub fn routes(&self) -> Vec<RouteView> {
         let mut hosts: Vec<_> = self.hosts().collect();
         hosts.sort_unstable_by_key(|host| (host.name.is_empty(), &host.name));
-        let of_hosts = hosts
-            .iter()
-            .flat_map(|host| host.routes().into_iter().chain(&host.default));
+        let of_hosts = hosts.iter().flat_map(|host| of_host(host));
         let catch_all = self.anywhere.iter().filter_map(|host| host.catch_all.as_ref());
-        of_hosts
-            .chain(catch_all)
-            .chain(&self.fallback)
-            .map(|route| RouteView::new(route))
-            .collect()
+        let last = catch_all.chain(&self.fallback).map(|route| RouteView::new(route));
+        of_hosts.chain(last).collect()
     }
+}
+
+/// The routes of a host, each with what is decided for connections to it.
+fn of_host(host: &VirtualHost) -> impl Iterator<Item = RouteView> {
+    let mut of_connections = host
+        .client
+        .as_ref()
+        .map_or_else(BTreeMap::new, |policy| asked(&policy.auth));
+    if host.passthrough.is_some() {
+        of_connections.insert("ssl-passthrough", true.to_string());
+    }
+    host.routes().into_iter().chain(&host.default).map(move |route| {
+        let mut view = RouteView::new(route);
+        view.policy.extend(of_connections.clone());
+        view
+    })
+}
+
+/// What is asked of clients' certificates; what is as without an annotation is left out.
+fn asked(auth: &ClientAuth) -> BTreeMap<&'static str, String> {
+    let verify = match auth.verify {
+        VerifyClient::On => None,
+        VerifyClient::Optional => Some("optional"),
+        VerifyClient::OptionalNoCa => Some("optional_no_ca"),
+    };
+    let all = [
+        ("auth-tls-secret", Some(auth.authority.to_string())),
+        ("auth-tls-verify-client", verify.map(str::to_owned)),
+        (
+            "auth-tls-verify-depth",
+            (auth.depth != 1).then(|| auth.depth.to_string()),
+        ),
+        ("auth-tls-match-cn", auth.match_cn.as_deref().map(str::to_owned)),
+        ("auth-tls-error-page", auth.error_page.as_deref().map(str::to_owned)),
+        (
+            "auth-tls-pass-certificate-to-upstream",
+            auth.pass_certificate.then(|| true.to_string()),
+        ),
+    ];
+    all.into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
 }
 
 /// What the Ingress sets; what it inherits is left out.

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Troubles, apply, change, endpoints, fragment, key, put, removal, target, upsert};
-use fastingress_route::schema::{self, Fragment, Kind};
+use common::{Troubles, apply, change, endpoints, fragment, key, put, removal, target, upsert, with_rules};
+use fastingress_route::schema::{self, Fragment, Kind, PathKind};
 use fastingress_route::{Compiler, Layer, RouteTable};
 
 fn passing(name: &str, host: &str) -> Fragment {
@@ -64,6 +64,66 @@ fn a_name_passes_through_as_its_host_says_then_as_the_wildcard_does() {
         ]),
     );
     assert!(!compiler.table().has_passthrough());
+}
+
+#[test]
+fn routes_and_explanations_tell_what_holds_for_connections_to_the_host() {
+    let auth = schema::ClientAuth {
+        authority: "default/clients".into(),
+        verify: schema::VerifyClient::Optional,
+        depth: 2,
+        match_cn: None,
+        error_page: None,
+        pass_certificate: true,
+    };
+    let mut compiler = Compiler::new();
+    let asking = Fragment {
+        client_auth: Some(auth.clone()),
+        ..with_rules("a", "asks.example.com", &[(PathKind::Prefix, "/")])
+    };
+    let passing = Fragment {
+        passthrough: Some(target("default/raw:443")),
+        ..with_rules("b", "*.example.com", &[(PathKind::Prefix, "/")])
+    };
+    let all = [
+        asking,
+        passing,
+        with_rules("c", "plain.example.net", &[(PathKind::Prefix, "/")]),
+    ];
+    apply(&mut compiler, &change(all.iter().map(put).collect()));
+    let table = compiler.table();
+    let shown: Vec<(Box<str>, Vec<String>)> = table
+        .routes()
+        .into_iter()
+        .map(|route| {
+            let policy = route.policy.iter().map(|(name, value)| format!("{name}={value}"));
+            (route.host, policy.collect())
+        })
+        .collect();
+    let asked = [
+        "auth-tls-pass-certificate-to-upstream=true",
+        "auth-tls-secret=default/clients",
+        "auth-tls-verify-client=optional",
+        "auth-tls-verify-depth=2",
+    ];
+    assert_eq!(
+        shown,
+        [
+            ("*.example.com".into(), vec!["ssl-passthrough=true".to_owned()]),
+            ("asks.example.com".into(), asked.map(str::to_owned).to_vec()),
+            ("plain.example.net".into(), Vec::new()),
+        ]
+    );
+    for (host, passes_to, asks) in [
+        ("other.example.com", Some("default/raw:443"), None),
+        // It has no certificate of its own.
+        ("asks.example.com", Some("default/raw:443"), Some(&auth)),
+        ("plain.example.net", None, None),
+    ] {
+        let explanation = table.explain(host, b"/");
+        let service = explanation.passthrough.as_ref().map(|view| &*view.service);
+        assert_eq!((service, explanation.client_auth.as_ref()), (passes_to, asks), "{host}");
+    }
 }
 
 #[test]

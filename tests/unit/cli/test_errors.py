@@ -41,6 +41,8 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         (["check", "manifests", "--udp", "53=a/b:1:PROXY"], "there are no PROXY headers with UDP"),
         (["--http-port", "1", "routes", "manifests"], "--http-port goes after the command"),
         (["explain", "ftp://shop.example.com/", "--manifests", "manifests"], "neither http nor https"),
+        (["explain", "tcp://shop.example.com", "--manifests", "manifests"], "a port is missing, as in tcp://:9000"),
+        (["explain", "tcp://:x", "--manifests", "manifests"], "'tcp://:x'"),
         (["explain", "http://shop.example.com/%00", "--manifests", "manifests"], "is refused"),
         (["explain", "http://shop.example.com/\udcff", "--manifests", "manifests"], "UTF-8"),
         (["explain", "http://x/", "-H", "no colon", "--manifests", "manifests"], "--header: 'no colon'"),

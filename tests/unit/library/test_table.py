@@ -32,6 +32,22 @@ def test_what_no_rule_takes_is_none(table: fastingress.RouteTable) -> None:
     assert table.match("http://elsewhere.example.org/") is None
 
 
+def test_what_holds_for_connections_is_told_beside_the_rules() -> None:
+    options = {"enable_ssl_passthrough": True, "tcp_services_configmap": "default/tcp"}
+    table = fastingress.RouteTable.from_manifests(GOLDEN / "connections", **options)
+    passing = table.explain("https://raw.example.com/").passthrough
+    assert passing is not None
+    assert (passing.service, passing.owner, passing.policy) == ("default/db:443", "default/raw", {})
+    demand = table.explain("https://staff.example.com/").client_auth
+    assert demand is not None
+    assert (demand.authority, demand.verify) == ("default/clients", "on")
+    assert [(port.protocol, port.port, port.service, port.known) for port in table.ports] == [
+        ("tcp", 9000, "default/db:80", True),
+        ("tcp", 9100, "default/none:80", False),
+        ("tcp", 9200, "default/db:https", True),
+    ]
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [
