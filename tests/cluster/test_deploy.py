@@ -107,6 +107,30 @@ def test_the_chart_is_taken_with_all_kinds_of_values(plane: ControlPlane, api: A
 
 
 @NEEDS_HELM
+def test_each_port_of_the_service_leads_to_one_of_the_pods(plane: ControlPlane, api: Api) -> None:
+    values = {
+        "http3": {"enabled": True},
+        "tcp": {25: "mail/smtp:25", 9000: "shop/db:5432"},
+        "udp": {53: "kube-system/kube-dns:53"},
+    }
+    with rendered(plane, values, release="edge", namespace="chart-ports") as made:
+        until_running(api, helm.of_kind(made, "Deployment"))
+        [service] = helm.of_kind(made, "Service")
+        selector = f"kubernetes.io/service-name={service['metadata']['name']}"
+        eventually(lambda: api.list("EndpointSlice", "chart-ports", labelSelector=selector)[0]["endpoints"])
+        for piece in api.list("EndpointSlice", "chart-ports", labelSelector=selector):
+            leads = {(each["protocol"], each["name"]): each["port"] for each in piece["ports"]}
+            assert leads == {
+                ("TCP", "http"): 8080,
+                ("TCP", "https"): 8443,
+                ("UDP", "http3"): 8443,
+                ("TCP", "tcp-25"): 25,
+                ("TCP", "tcp-9000"): 9000,
+                ("UDP", "udp-53"): 53,
+            }
+
+
+@NEEDS_HELM
 def test_a_pod_that_wants_more_than_the_rules_allow_would_be_noticed(plane: ControlPlane) -> None:
     made = helm.rendered(release="edge", namespace="chart-spoilt")
     (deployment,) = helm.of_kind(made, "Deployment")
