@@ -4,6 +4,7 @@
 |---|---|
 | `commands` | the commands and their arguments, for typer |
 | `arguments` | the options of commands, made from their declaration in `config` |
+| `sections` | how help is written |
 | `asking` | the same questions to manifests or to a running gateway |
 | `rbac` | the permissions of a controller as YAML |
 | `show` | answers as tables and as JSON |

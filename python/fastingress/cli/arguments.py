@@ -36,13 +36,16 @@ RUN_OPTIONS = tuple(name for name in FLAGS if name != "manifests")
 """All that a gateway has beside its manifests."""
 
 
-def with_options(names: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Gives a command that takes `**options` the options of these names, beside the parameters it has."""
+def with_options(names: Iterable[str], *, hidden: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a command that takes `**options` the options of these names, beside the parameters it has.
+
+    With `hidden` its help does not show them.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(function, eval_str=True)
         own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        made = [_parameter(FLAGS[name]) for name in names]
+        made = [_parameter(FLAGS[name], hidden) for name in names]
         function.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
         function.__annotations__ = {one.name: one.annotation for one in (*own, *made)} | {"return": None}
         return function
@@ -55,13 +58,14 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value != []}
 
 
-def _parameter(flag: Flag) -> inspect.Parameter:
+def _parameter(flag: Flag, hidden: bool) -> inspect.Parameter:
     option = typer.Option(
         None,
         f"{flag.option}/--no-{flag.option[2:]}" if flag.kind.boolean else flag.option,
         metavar=flag.kind.metavar or None,
         help=f"{flag.help} Default: {flag.shown_default}. Variable: {flag.variable}.",
         show_default=False,
+        hidden=hidden,
         rich_help_panel=flag.group,
     )
     return inspect.Parameter(flag.name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=_type(flag))

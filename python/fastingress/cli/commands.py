@@ -8,22 +8,47 @@ from typing import Any
 import typer
 
 from fastingress.cli.arguments import RUN_OPTIONS, TABLE_OPTIONS, given, with_options
-from fastingress.config import FLAGS, Config, from_arguments, without_effect
+from fastingress.cli.sections import Command, Commands
+from fastingress.config import FLAGS, Config, from_arguments, unknown_variables, without_effect
 
-_OUTPUT = typer.Option("table", "--output", "-o", metavar="table|json", help="The form of the answer.")
+_OUTPUT = typer.Option(
+    "table",
+    "--output",
+    "-o",
+    metavar="table|json",
+    help="The form of the answer. Default: table.",
+    show_default=False,
+)
 _ADMIN = typer.Option(
     None, "--admin", metavar="URL", help="Ask a running gateway at its admin port, such as http://127.0.0.1:10254."
 )
-_MANIFESTS = typer.Option(None, "--manifests", metavar="PATH", help="A file or folder of manifests.")
-_PATHS = typer.Argument(None, metavar="[PATH]...", help="Files or folders of manifests.", show_default=False)
+_MANIFESTS = typer.Option(
+    None,
+    "--manifests",
+    metavar="PATH",
+    help="A manifest file, or a folder of them, read recursively. May be given several times. Variable: "
+    f"{FLAGS['manifests'].variable}.",
+)
+_PATHS = typer.Argument(None, metavar="[PATH]...", help="The same as --manifests.", show_default=False)
 
-_URL = typer.Argument(..., metavar="URL", help="As in a browser: https://shop.example.com/cart.", show_default=False)
-_METHOD = typer.Option("GET", "--method", "-X", metavar="METHOD", help="The method of the request.")
+_URL = typer.Argument(
+    ...,
+    metavar="URL",
+    help="As in a browser, https://shop.example.com/cart; or tcp://:9000, udp://:53 for where a port leads.",
+    show_default=False,
+)
+_METHOD = typer.Option(
+    "GET", "--method", "-X", metavar="METHOD", help="The method of the request. Default: GET.", show_default=False
+)
 _HEADER = typer.Option(
     None, "--header", "-H", metavar="'NAME: VALUE'", help="A header of the request. May be given several times."
 )
 _NAME = typer.Option(
-    "fastingress", "--name", metavar="NAME", help="The ServiceAccount, which the objects are named after."
+    "fastingress",
+    "--name",
+    metavar="NAME",
+    help="The ServiceAccount, which the objects are named after. Default: fastingress.",
+    show_default=False,
 )
 _NAMESPACE = typer.Option(
     os.environ.get("POD_NAMESPACE") or "fastingress",
@@ -45,7 +70,8 @@ _VERSION = typer.Option(False, "--version", help="Print the version and exit.", 
 
 _ABOUT = """Serve Kubernetes Ingresses, with a Rust data plane.
 
-Without a command it runs a gateway: fastingress --manifests FOLDER.
+Without a command it runs a gateway, and takes the options of run: fastingress serves the cluster it is in, fastingress
+--manifests FOLDER serves a folder without one.
 """
 
 
@@ -54,12 +80,15 @@ def command() -> Any:
     app = typer.Typer(
         help=_ABOUT, add_completion=False, no_args_is_help=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
-    app.callback(invoke_without_command=True)(_default)
-    app.command("run")(_run)
-    app.command("routes")(_routes)
-    app.command("explain")(_explain)
-    app.command("check")(_check)
-    app.command("rbac")(_rbac)
+    app.callback(invoke_without_command=True, cls=Commands)(_default)
+    for name, function in (
+        ("run", _run),
+        ("check", _check),
+        ("routes", _routes),
+        ("explain", _explain),
+        ("rbac", _rbac),
+    ):
+        app.command(name, cls=Command)(function)
     return typer.main.get_command(app)
 
 
@@ -68,7 +97,7 @@ def is_usage_error(error: Exception) -> bool:
     return any(base.__name__ == "ClickException" for base in type(error).__mro__)
 
 
-@with_options(FLAGS)
+@with_options(FLAGS, hidden=True)
 def _default(
     invocation: typer.Context,
     version: bool = _VERSION,
@@ -88,7 +117,10 @@ def _default(
 
 @with_options(FLAGS)
 def _run(**options: Any) -> Any:
-    """Serve the manifests and follow their edits. The default command."""
+    """Serve Ingresses, of a cluster or of manifests. The default command.
+
+    Every change is followed.
+    """
     return _serve(options)
 
 
@@ -100,7 +132,10 @@ def _routes(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print the route table and the TCP and UDP services, of manifests or of a running gateway."""
+    """Print all routes, and TCP and UDP services.
+
+    Of manifests, as a gateway with these options would have them, or of a running gateway.
+    """
     from fastingress.cli import asking, show
 
     source = asking.of(admin, _table_config(paths, manifests, admin, options))
@@ -117,9 +152,10 @@ def _explain(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print which rule takes a request, and why each other rule does not; or where a TCP or UDP port leads.
+    """Print which rule takes a request, and why others do not.
 
-    Exit status 1 when no rule takes it, or no service has the port.
+    Or where a TCP or UDP port leads; of manifests or of a running gateway. Exit status 1 when no rule takes it, or no
+    service has the port.
     """
     from fastingress.cli import asking, show
     from fastingress.library.url import asked_port, is_of_port
@@ -143,20 +179,21 @@ def _check(
     output: str = _OUTPUT,
     **options: Any,
 ) -> Any:
-    """Print every problem that a gateway with these options has, with file, line and object.
+    """Print every problem, with file, line and object.
 
-    Exit status 1 when there are errors; warnings alone are 0.
+    Of manifests, those that a gateway with these options would have, or of a running gateway. Exit status 1 when there
+    are errors; warnings alone are 0.
     """
     from fastingress.cli import asking, show
 
     config = _table_config(paths, manifests, admin, options)
     problems = asking.of(admin, config).problems()
-    show.remarks([] if admin else without_effect(config))
+    show.remarks([] if admin else [*unknown_variables(os.environ), *without_effect(config)])
     show.problems(problems, show.form(output))
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
-@with_options(FLAGS)
+@with_options(RUN_OPTIONS)
 def _rbac(
     name: str = _NAME,
     namespace: str = _NAMESPACE,
@@ -164,7 +201,10 @@ def _rbac(
     config_map: list[str] | None = _CONFIG_MAP,
     **options: Any,
 ) -> Any:
-    """Print the RBAC objects that a controller with these options needs in a cluster, and no more, as YAML."""
+    """Print the RBAC objects that a gateway needs in a cluster.
+
+    As YAML: what a gateway with these options needs, and no more.
+    """
     from fastingress.cli import rbac
 
     config = from_arguments(given(options), os.environ)
@@ -174,7 +214,6 @@ def _rbac(
 
 def _serve(options: dict[str, Any]) -> int:
     from fastingress.app import run
-    from fastingress.config import unknown_variables
 
     return run(from_arguments(given(options), os.environ), warnings=unknown_variables(os.environ))
 

@@ -7,9 +7,11 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from fastingress.errors import SCARCE, ConfigError, FastingressError, UrlError, worded
 
+_PROGRAM = "fastingress"
 _FAILED = 1
 _WRONG_USE = 2
 _INTERRUPTED = 130
@@ -44,12 +46,20 @@ def _obey(arguments: Sequence[str]) -> int:
     from fastingress.cli.commands import command, is_usage_error
 
     try:
-        status = command().main(args=_switches(arguments), prog_name="fastingress", standalone_mode=False)
+        status = command().main(args=_switches(arguments), prog_name=_PROGRAM, standalone_mode=False)
     except Exception as error:
         if not is_usage_error(error):
             raise
-        return _complain(f"{error.format_message()} (fastingress --help lists all options)", _WRONG_USE)  # type: ignore[attr-defined]
+        return _complain(f"{error.format_message()} ({_help_for(error)})", _WRONG_USE)  # type: ignore[attr-defined]
     return status if isinstance(status, int) else 0
+
+
+def _help_for(error: Any) -> str:
+    """Where to look up what would have been right."""
+    path = error.ctx.command_path if error.ctx is not None else _PROGRAM
+    if path != _PROGRAM:
+        return f"{path} --help lists all options"
+    return f"{_PROGRAM} --help lists all commands, {_PROGRAM} run --help all options"
 
 
 def _switches(arguments: Sequence[str]) -> list[str]:

@@ -84,7 +84,7 @@ class Config:
         "Let annotations name Secrets of other namespaces than that of their Ingress.",
     )
     trusted_proxies: tuple[str, ...] = declare(
-        NETWORKS, (), _WHAT, "Networks whose X-Forwarded-* headers are believed. May be given several times."
+        NETWORKS, (), _WHAT, "A network whose X-Forwarded-* headers are believed. May be given several times."
     )
 
     ingress_class: str = declare(
@@ -188,6 +188,7 @@ class Config:
 
     http_port: int | None = declare(PORT, 8080, _LISTEN, "The port for plain HTTP; 0 for a free one, off for none.")
     https_port: int | None = declare(PORT, 8443, _LISTEN, "The port for TLS; 0 for a free one, off for none.")
+    h2c: bool = declare(BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1.")
     bind: tuple[str, ...] = declare(
         many(ADDRESS, empty="all addresses, IPv4 and IPv6"),
         (),
@@ -198,7 +199,7 @@ class Config:
         PORT,
         10254,
         _LISTEN,
-        "The port for /metrics, /healthz, /readyz, /routes and /problems; 0 for a free one, off for none.",
+        "The port for metrics, health, and what is served and wrong, which / lists; 0 for a free one, off for none.",
     )
     admin_bind: tuple[str, ...] = declare(
         many(ADDRESS, empty="all addresses"),
@@ -230,7 +231,10 @@ class Config:
         "the second alone. May be given several times.",
     )
     udp: tuple[str, ...] = declare(
-        STREAMS, (), _LISTEN, "The same for UDP: 53=default/dns:53. May be given several times."
+        STREAMS,
+        (),
+        _LISTEN,
+        "A port for UDP, and the Service that its datagrams go to: 53=default/dns:53. May be given several times.",
     )
     tcp_services_configmap: str | None = declare(
         SERVICE,
@@ -239,7 +243,9 @@ class Config:
         "The ConfigMap of TCP services, in the format of ingress-nginx: the port as the key, "
         "namespace/service:port[:PROXY][:PROXY] as the value. Followed live.",
     )
-    udp_services_configmap: str | None = declare(SERVICE, None, _LISTEN, "The same for UDP services.")
+    udp_services_configmap: str | None = declare(
+        SERVICE, None, _LISTEN, "The ConfigMap of UDP services, in the same format, without PROXY."
+    )
     workers: int = declare(
         number(least=0, most=1024, zero="one per core this process may use"),
         0,
@@ -256,9 +262,15 @@ class Config:
         _TLS,
         "Send Strict-Transport-Security with answers over TLS, for hosts that have a certificate.",
     )
-    hsts_max_age: int = declare(number(least=0, most=10**15), 31_536_000, _TLS, "Its max-age, in seconds.")
-    hsts_include_subdomains: bool = declare(BOOLEAN, True, _TLS, "Let it speak for all subdomains of the host.")
-    hsts_preload: bool = declare(BOOLEAN, False, _TLS, "Let it ask for a place in the lists that browsers come with.")
+    hsts_max_age: int = declare(
+        number(least=0, most=10**15), 31_536_000, _TLS, "The max-age of Strict-Transport-Security, in seconds."
+    )
+    hsts_include_subdomains: bool = declare(
+        BOOLEAN, True, _TLS, "Let Strict-Transport-Security speak for all subdomains of the host."
+    )
+    hsts_preload: bool = declare(
+        BOOLEAN, False, _TLS, "Let Strict-Transport-Security ask for a place in the lists that browsers come with."
+    )
     ssl_session_tickets: bool = declare(
         BOOLEAN,
         True,
@@ -287,17 +299,19 @@ class Config:
         "stapled in any case.",
     )
     ssl_protocols: tuple[str, ...] = declare(
-        many(choice("TLSv1.2", "TLSv1.3"), empty="none"), ("TLSv1.2", "TLSv1.3"), _TLS, "The TLS versions to offer."
+        many(choice("TLSv1.2", "TLSv1.3"), empty="none"),
+        ("TLSv1.2", "TLSv1.3"),
+        _TLS,
+        "A TLS version to offer. May be given several times.",
     )
     ssl_ciphers: tuple[str, ...] = declare(
         many(TEXT, empty="all that are held safe", split=",:"),
         (),
         _TLS,
-        "Cipher suites by IANA or OpenSSL name, in order of preference.",
+        "A cipher suite by its IANA or OpenSSL name. May be given several times, in order of preference.",
     )
 
     http2: bool = declare(BOOLEAN, True, _TLS, "Offer HTTP/2 on the TLS port.")
-    h2c: bool = declare(BOOLEAN, False, _LISTEN, "Take HTTP/2 with prior knowledge on the plain port, beside HTTP/1.1.")
     http3: bool = declare(
         BOOLEAN,
         False,
@@ -354,7 +368,9 @@ class Config:
     log_level: Literal["debug", "info", "warning", "error"] = declare(
         choice("debug", "info", "warning", "error"), "info", _SEE, "The least level of log lines on standard error."
     )
-    log_format: Literal["json", "text"] = declare(choice("json", "text"), "text", _SEE, "The form of these log lines.")
+    log_format: Literal["json", "text"] = declare(
+        choice("json", "text"), "text", _SEE, "The form of log lines on standard error."
+    )
     metrics_per_ingress: bool = declare(
         BOOLEAN, True, _SEE, "Label metrics by Ingress; without it all requests count under one set of labels."
     )
@@ -365,7 +381,9 @@ class Config:
         _STOP,
         "After SIGTERM, how long to go on accepting while reported as not ready. An interrupt (ctrl-C) skips it.",
     )
-    drain_timeout: float = declare(DURATION, 25.0, _STOP, "Then, how long requests in flight may take to end.")
+    drain_timeout: float = declare(
+        DURATION, 25.0, _STOP, "After --shutdown-delay, how long requests in flight may take to end."
+    )
 
 
 def _register() -> None:

@@ -127,11 +127,42 @@ def test_an_unreadable_file_is_a_problem_and_the_others_are_read(tmp_path: Path)
 def test_help_states_defaults_and_variables_of_every_option() -> None:
     from fastingress.config import FLAGS
 
-    for arguments in (["--help"], ["run", "--help"]):
-        text = " ".join(run(*arguments).stdout.split())
+    for command in ("run", "check", "rbac"):
+        text = " ".join(run(command, "--help").stdout.split())
         for flag in FLAGS.values():
-            assert flag.option in text
+            if command != "run" and flag.name == "manifests":
+                continue
+            assert f" {flag.option} " in text
             assert f"Default: {flag.shown_default}. Variable: {flag.variable}." in text
+            assert f" {flag.group}: " in text
+
+
+def test_help_without_a_command_is_a_screen_that_leads_on() -> None:
+    lines = run("--help").stdout.splitlines()
+    assert len(lines) <= 24
+    for command in ("run", "check", "routes", "explain", "rbac"):
+        [row] = [line for line in lines if line.startswith(f"  {command} ")]
+        assert row.endswith("."), "it is whole"
+        assert not row.endswith("...")
+        usage = run(command, "--help").stdout.splitlines()[0]
+        assert usage in {f"Usage: fastingress {command} [OPTIONS]{rest}" for rest in ("", " [PATH]...", " URL")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["fly"], "(fastingress --help lists all commands, fastingress run --help all options)"),
+        (["--bogus"], "(fastingress --help lists all commands, fastingress run --help all options)"),
+        (["check", "--bogus"], "(fastingress check --help lists all options)"),
+        (["explain"], "(fastingress explain --help lists all options)"),
+        (["rbac", "--manifests", "x"], "(fastingress rbac --help lists all options)"),
+    ],
+)
+def test_a_wrong_command_line_is_told_where_to_look(
+    arguments: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.endswith(f"{hint}\n")
 
 
 def test_the_version() -> None:

@@ -81,3 +81,8 @@ def test_the_reference_page_has_every_option() -> None:
     for flag in FLAGS.values():
         assert len(re.findall(rf"\| `{flag.option}[ `]", page)) == 1
         assert page.count(f"`{flag.variable}`") == 1
+
+
+def test_the_reference_page_has_each_heading_once() -> None:
+    headings = re.findall(r"^## (.*)$", markdown(), re.MULTILINE)
+    assert sorted(headings) == sorted({flag.group for flag in FLAGS.values()})
