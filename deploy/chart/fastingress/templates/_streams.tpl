@@ -24,9 +24,11 @@
 
 {{/* Not empty if one of their ports is among those that a user other than root needs leave for. */}}
 {{- define "fastingress.lowPort" -}}
-{{- range concat (keys .Values.tcp) (keys .Values.udp) -}}
-{{- if lt (int .) 1024 -}}
-{{- . -}}
+{{- range $layer := list "tcp" "udp" -}}
+{{- range $port, $_ := index $.Values $layer -}}
+{{- if lt (int $port) 1024 -}}
+{{- $port -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
