@@ -257,7 +257,14 @@ def test_a_bad_entry_is_a_problem_of_its_own(serve: Serve, server: TcpServer, ke
 def test_an_entry_that_no_api_server_takes_leaves_the_others_open(serve: Serve, server: TcpServer) -> None:
     port = free_port()
     data: dict[str, Any] = {str(port): "default/raw:80", "a key": "default/raw:80", "9001": 80}
-    gateway = serve(service("raw", server.endpoint), config_map("tcp", data), tcp_services_configmap="edge/tcp")
+    gateway = serve(
+        service("raw", server.endpoint),
+        files={"tcp": [config_map("tcp", {str(port): "default/raw:80"})]},
+        tcp_services_configmap="edge/tcp",
+    )
+    assert gateway.problems() == []
+    gateway.put("tcp", config_map("tcp", data))
+    gateway.until(gateway.problems)
     told = sorted(gateway.problems(), key=lambda problem: problem["message"])
     assert [problem["code"] for problem in told] == ["InvalidField"] * 2
     assert {problem["object"]["name"] for problem in told} == {"tcp"}

@@ -11,6 +11,9 @@ Made from `fastingress.config.{Config.__name__}`; do not edit. Each flag is also
 argument of `fastingress.Gateway`. A flag beats the variable, which beats the default. Durations are written `500ms`,
 `10s`, `2m`; sizes `512k`, `8m`, `1g`; the values of a list stand between
 commas, paths between colons.
+
+Options that contradict each other are refused at the start. One that has no effect beside the others is a warning in the log.
+`fastingress check` takes them all, and says both without starting anything.
 """
 
 

@@ -18,11 +18,12 @@ def refuse_contradictions(config: Config) -> None:
 
 def without_effect(config: Config) -> list[str]:
     """A line for each option that is not as by default and changes nothing, in the order of their declaration."""
-    return [
+    found = [
         f"{flag.option} has no effect {why}"
         for flag in FLAGS.values()
         if getattr(config, flag.name) != flag.default and (why := _why(flag.name, config))
     ]
+    return [*found, *_idle_ciphers(config)]
 
 
 def _contradictions(config: Config) -> Iterator[str]:
@@ -116,6 +117,15 @@ _RULES = (
         ("udp_timeout",), lambda c: not (c.udp or c.udp_services_configmap), "without --udp or --udp-services-configmap"
     ),
 )
+
+
+def _idle_ciphers(config: Config) -> Iterator[str]:
+    """Suites of a protocol version that is not offered."""
+    for name in config.ssl_ciphers if config.https_port is not None else ():
+        # Those of TLS 1.3 say nothing of the key exchange and of the certificate.
+        version = "TLSv1.3" if name.startswith("TLS_") and "_WITH_" not in name else "TLSv1.2"
+        if version not in config.ssl_protocols:
+            yield f"--ssl-ciphers {name} has no effect without {version} among --ssl-protocols"
 
 
 def _why(name: str, config: Config) -> str:

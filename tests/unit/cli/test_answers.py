@@ -41,10 +41,17 @@ def _at_the_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("name", [*ANSWERS, *OF_CONNECTIONS])
+@pytest.mark.parametrize("name", OF_CONNECTIONS)
+def test_the_printed_answer_about_connections(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, status = OF_CONNECTIONS[name]
+    assert main([*arguments, *CONNECTIONS]) == status
+    assert capsys.readouterr() == ((GOLDEN / f"{name}.txt").read_text(encoding="utf-8"), "")
+
+
+@pytest.mark.parametrize("name", ANSWERS)
 def test_the_printed_answer(name: str) -> None:
-    arguments, status = ANSWERS.get(name) or OF_CONNECTIONS[name]
-    done = run(*arguments, *(CONNECTIONS if name in OF_CONNECTIONS else ()))
+    arguments, status = ANSWERS[name]
+    done = run(*arguments)
     assert (done.stdout, done.stderr) == ((GOLDEN / f"{name}.txt").read_text(encoding="utf-8"), "")
     assert done.returncode == status
 

@@ -124,11 +124,17 @@ def test_an_unreadable_file_is_a_problem_and_the_others_are_read(tmp_path: Path)
     assert f"{tmp_path}/broken.yaml" in done.stdout
 
 
-def test_help_states_defaults_and_variables_of_every_option() -> None:
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What a command line prints."""
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_help_states_defaults_and_variables_of_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     from fastingress.config import FLAGS
 
     for command in ("run", "check", "rbac"):
-        text = " ".join(run(command, "--help").stdout.split())
+        text = " ".join(said(capsys, command, "--help").split())
         for flag in FLAGS.values():
             if command != "run" and flag.name == "manifests":
                 continue
@@ -137,14 +143,17 @@ def test_help_states_defaults_and_variables_of_every_option() -> None:
             assert f" {flag.group}: " in text
 
 
-def test_help_without_a_command_is_a_screen_that_leads_on() -> None:
-    lines = run("--help").stdout.splitlines()
+def test_help_without_a_command_is_a_screen_that_leads_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = said(capsys, "--help").splitlines()
     assert len(lines) <= 24
     for command in ("run", "check", "routes", "explain", "rbac"):
         [row] = [line for line in lines if line.startswith(f"  {command} ")]
         assert row.endswith("."), "it is whole"
         assert not row.endswith("...")
-        usage = run(command, "--help").stdout.splitlines()[0]
+        usage = said(capsys, command, "--help").splitlines()[0]
         assert usage in {f"Usage: fastingress {command} [OPTIONS]{rest}" for rest in ("", " [PATH]...", " URL")}
 
 

@@ -76,6 +76,14 @@ def test_what_contradicts_each_other_is_refused(options: dict[str, Any], says: s
             "--default-ssl-certificate has no effect with --https-port off",
         ),
         (
+            {"ssl_protocols": "TLSv1.3", "ssl_ciphers": "TLS_AES_128_GCM_SHA256,ECDHE-RSA-AES128-GCM-SHA256"},
+            "--ssl-ciphers ECDHE-RSA-AES128-GCM-SHA256 has no effect without TLSv1.2 among --ssl-protocols",
+        ),
+        (
+            {"ssl_protocols": "TLSv1.2", "ssl_ciphers": "TLS_AES_128_GCM_SHA256"},
+            "--ssl-ciphers TLS_AES_128_GCM_SHA256 has no effect without TLSv1.3 among --ssl-protocols",
+        ),
+        (
             {"hsts": False, "hsts_preload": True},
             "--hsts-preload has no effect with --no-hsts, but for classes whose parameters turn hsts on",
         ),
@@ -110,6 +118,7 @@ def test_what_has_no_effect_is_told(options: dict[str, Any], says: str) -> None:
         {"tcp_services_configmap": "a/b", "proxy_protocol_from": "10.0.0.0/8", "stream_timeout": "1m"},
         {"enable_ssl_passthrough": True, "stream_timeout": "1m"},
         {"udp": "53=a/b:53", "udp_timeout": "1s"},
+        {"ssl_protocols": "TLSv1.2", "ssl_ciphers": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
         {"ssl_session_ticket_secret": "a/b", "hsts_max_age": 1, "admin_bind": "127.0.0.2"},
     ],
 )
