@@ -53,13 +53,22 @@ def translate_options(config: Config) -> Options:
         raise ConfigError(str(error)) from error
 
 
-def _streams(config: Config) -> StreamOptions:
+def reserved_port(config: Config, layer: str, port: int) -> str:
+    """The flag that has a port for something else than a TCP or UDP service; empty if none has."""
+    return _reserved(config).get((layer, port), "")
+
+
+def _reserved(config: Config) -> dict[tuple[str, int], str]:
     ports = {
         ("tcp", config.http_port): "--http-port",
         ("tcp", config.https_port): "--https-port",
         ("tcp", config.admin_port): "--admin-port",
         ("udp", config.https_port if config.http3 else None): "--http3",
     }
+    return {(layer, port): flag for (layer, port), flag in ports.items() if port}
+
+
+def _streams(config: Config) -> StreamOptions:
     return StreamOptions(
         tcp=config.tcp,
         udp=config.udp,
@@ -67,7 +76,7 @@ def _streams(config: Config) -> StreamOptions:
         udp_config_map=config.udp_services_configmap or "",
         tcp_idle_ms=_milliseconds(config.stream_timeout),
         udp_idle_ms=_milliseconds(config.udp_timeout),
-        reserved={(layer, port): flag for (layer, port), flag in ports.items() if port},
+        reserved=_reserved(config),
         takes_proxy=bool(config.proxy_protocol_from),
     )
 

@@ -157,14 +157,16 @@ def _explain(
     Or where a TCP or UDP port leads; of manifests or of a running gateway. Exit status 1 when no rule takes it, or no
     service has the port.
     """
+    from fastingress.app.options import reserved_port
     from fastingress.cli import asking, show
     from fastingress.library.url import asked_port, is_of_port
 
-    source = asking.of(admin, _table_config(None, manifests, admin, options))
+    config = _table_config(None, manifests, admin, options)
+    source = asking.of(admin, config)
     wanted = asked_port(url)
     port = next((one for one in source.ports() if (one.protocol, one.port) == wanted), None) if wanted else None
     if wanted and is_of_port(url):
-        show.port(*wanted, port, show.form(output))
+        show.port(*wanted, port, "" if admin else reserved_port(config, *wanted), show.form(output))
         return 0 if port else 1
     explanation = source.explain(url, method, asking.headers(header or []))
     show.explanation(explanation, port, show.form(output))

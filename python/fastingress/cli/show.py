@@ -82,13 +82,14 @@ def explanation(found: Explanation, port: PortView | None, form: Form) -> None:
     return None
 
 
-def port(protocol: str, number: int, found: PortView | None, form: Form) -> None:
-    """Where a TCP or UDP port leads."""
+def port(protocol: str, number: int, found: PortView | None, reserved: str, form: Form) -> None:
+    """Where a TCP or UDP port leads. `reserved` is the flag that has it for something else."""
     if form == "json":
         return _json(found)
     facts = [("request", f"{protocol} {number}")]
     if found is None:
-        facts.append(("reason", f"no {protocol.upper()} service has this port"))
+        other = f": it is that of {reserved}" if reserved else ""
+        facts.append(("reason", f"no {protocol.upper()} service has this port{other}"))
     else:
         facts += [
             ("service", found.service),

@@ -12,8 +12,8 @@ argument of `fastingress.Gateway`. A flag beats the variable, which beats the de
 `10s`, `2m`; sizes `512k`, `8m`, `1g`; the values of a list stand between
 commas, paths between colons.
 
-Options that contradict each other are refused at the start. One that has no effect beside the others is a warning in the log.
-`fastingress check` takes them all, and says both without starting anything.
+Options that contradict each other are refused at the start. One that has no effect beside the others is a warning in
+the log. `fastingress check` takes them all, and says both without starting anything.
 """
 
 

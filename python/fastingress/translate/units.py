@@ -42,12 +42,13 @@ class Unit(Struct, frozen=True, kw_only=True, gc=False):
     ours: bool = False
     """It is the unit of an Ingress that is served here."""
     origin: Origin | None = None
-    owners: dict[Key, tuple[Owner, ...]] = {}
-    """Who is told what is wrong with a shared unit, where it is not the Ingress, or nobody."""
+    owners: dict[Key, tuple[Owner, ...]] | None = None
+    """Who is told what is wrong with a shared unit, where that is not the Ingress, or nobody. Most have none."""
 
     def owners_to(self, shared: Key) -> tuple[Owner, ...]:
         """Who is told what is wrong with a shared unit that it refers to, or with itself."""
-        return self.owners.get(shared) or (Owner(self.ref, self.origin),)
+        told = self.owners.get(shared) if self.owners else None
+        return told or (Owner(self.ref, self.origin),)
 
     def failed(self, finding: Finding, depends: Iterable[Dependency]) -> Unit:
         """The same outcome, kept although redoing it failed."""

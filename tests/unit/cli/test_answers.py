@@ -29,6 +29,7 @@ OF_CONNECTIONS = {
     "explain_tcp": (["explain", "tcp://:9200"], 0),
     "explain_udp": (["explain", "udp://anywhere:53"], 0),
     "explain_no_port": (["explain", "tcp://:53"], 1),
+    "explain_own_port": (["explain", "tcp://:8443"], 1),
 }
 """What holds before there is a request: pass-through, clients' certificates, ports that are not looked into."""
 
