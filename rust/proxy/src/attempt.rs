@@ -52,6 +52,14 @@ pub struct Attempt<'r, 'c> {
     until: Option<Instant>,
 }
 
+/// How an exchange with a backend came to its end.
+enum Exchanged {
+    /// The whole answer was passed on. `keep_alive`: the client's connection may take another request.
+    Answered { answer: parse::Response, keep_alive: bool },
+    /// The connection had become a tunnel, and that has closed.
+    Tunnelled,
+}
+
 impl<'r, 'c> Attempt<'r, 'c> {
     /// Prepares to send the request on `connection`.
     pub fn new(request: &'r mut Request<'c>, found: &'r Found, mut connection: Connection) -> Self {
@@ -89,7 +97,8 @@ impl<'r, 'c> Attempt<'r, 'c> {
     /// Connects while watching the client: one that goes away is not connected for.
     pub async fn connect(request: &mut Request<'_>, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
         let worker = request.client.worker.clone();
-        let mut connecting = std::pin::pin!(worker.upstreams.connect(choice, timeout));
+        // Boxed: a handshake is large, seldom, and would have its place in every request.
+        let mut connecting = Box::pin(worker.upstreams.connect(choice, timeout));
         poll_fn(|cx| {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(connected);
@@ -100,7 +109,18 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     /// Sends the request and relays the answer.
-    pub async fn run(mut self) -> Result<After, Failure> {
+    // An `async fn` that takes `self` holds it twice.
+    #[expect(clippy::manual_async_fn, reason = "an async fn that takes self holds it twice")]
+    pub fn run(mut self) -> impl Future<Output = Result<After, Failure>> {
+        async move {
+            match self.exchange().await? {
+                Exchanged::Answered { answer, keep_alive } => Ok(self.relayed(answer, keep_alive)),
+                Exchanged::Tunnelled => Ok(After::Gone),
+            }
+        }
+    }
+
+    async fn exchange(&mut self) -> Result<Exchanged, Failure> {
         self.begin()?;
         let answer = loop {
             let answer = poll_fn(|cx| self.poll_answer(cx)).await?;
@@ -115,7 +135,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
         };
         self.request.record.upstream_us = Some(micros(self.waiting_since.elapsed()));
         if answer.upgrade {
-            return self.tunnel().await;
+            return Box::pin(self.tunnel()).await;
         }
         let is_success = (200..300).contains(&self.head.status());
         if is_success && self.request.parsed.upgrade && self.request.client.stream.messages().is_some() {
@@ -285,7 +305,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     /// The answer's head, then both bodies to their ends.
-    async fn relay(mut self, answer: parse::Response) -> Result<After, Failure> {
+    async fn relay(&mut self, answer: parse::Response) -> Result<Exchanged, Failure> {
         let head_request = self.request.head.method() == b"HEAD";
         let version = self.request.head.version();
         let outgoing = answer.framing.for_client(version);
@@ -318,7 +338,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
         let moved = poll_fn(|cx| self.poll_relay(cx, &mut down)).await;
         self.request.record.bytes_out += down.out.written();
         moved?;
-        Ok(self.relayed(answer, keep_alive))
+        Ok(Exchanged::Answered { answer, keep_alive })
     }
 
     /// Policies on the answer's head. A Date is added where there is none (RFC 9110 section 6.6.1).
@@ -396,7 +416,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
     }
 
     /// After a 101: raw bytes both ways.
-    async fn tunnel(mut self) -> Result<After, Failure> {
+    async fn tunnel(&mut self) -> Result<Exchanged, Failure> {
         hop::strip_hop_by_hop(&mut self.head, true);
         self.filter_answer();
         let worker = self.request.client.worker.clone();
@@ -422,7 +442,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
         let ended = poll_fn(|cx| self.poll_tunnel(cx, &mut up, &mut down)).await;
         self.request.record.bytes_out += down.out.written();
         self.request.record.bytes_in += up.out.written();
-        ended.map(|()| After::Gone)
+        ended.map(|()| Exchanged::Tunnelled)
     }
 
     fn poll_tunnel(&mut self, cx: &mut Context<'_>, up: &mut Tunnel, down: &mut Tunnel) -> Poll<Result<(), Failure>> {

@@ -12,8 +12,10 @@ pub const READ_SIZE: usize = 64 * 1024;
 pub const HEAD_READ_SIZE: usize = 16 * 1024;
 /// Vectors larger than this are given back to the allocator, not to the pool.
 const POOLED_CAPACITY: usize = READ_SIZE + 4096;
-/// Vectors kept per worker.
-const POOLED_COUNT: usize = 64;
+/// Vectors kept per worker, as long as they are small; of large ones a quarter.
+const POOLED_COUNT: usize = 256;
+/// What is small: a head, or a little of a body.
+const SMALL: usize = 4096;
 
 /// A worker's own buffers.
 #[derive(Debug)]
@@ -49,7 +51,12 @@ impl Buffers {
         }
         buffer.clear();
         let mut pool = self.pool.borrow_mut();
-        if pool.len() < POOLED_COUNT {
+        let most = if buffer.capacity() > SMALL {
+            POOLED_COUNT / 4
+        } else {
+            POOLED_COUNT
+        };
+        if pool.len() < most {
             pool.push(buffer);
         }
     }

@@ -24,8 +24,8 @@ use tokio::time::Instant;
 
 /// How long an idle connection is kept once draining has begun: a request that is on its way still finds it open.
 const DRAIN_IDLE: Duration = Duration::from_secs(1);
-/// Request heads kept warm per worker.
-const POOLED_HEADS: usize = 64;
+/// Heads kept warm per worker: two for each of the requests that a few clients of HTTP/2 have under way.
+const POOLED_HEADS: usize = 512;
 
 /// Timers kept per worker, so that a stream sets none up.
 const POOLED_TIMERS: usize = 256;

@@ -8,6 +8,15 @@ use fastingress_http1::assemble::{self, Parts};
 use fastingress_http1::scan::Limits;
 use fastingress_http1::{Error, Head, Name, Trailers, Version, request, response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use std::sync::LazyLock;
+
+/// The names that the engine knows, in the form of the `http` crate, as they are numbered.
+static KNOWN: LazyLock<Vec<HeaderName>> = LazyLock::new(|| {
+    Name::KNOWN
+        .iter()
+        .map(|(_, text)| HeaderName::from_static(text))
+        .collect()
+});
 
 /// Fills a head from a request. `protocol` is that of an extended CONNECT (RFC 8441, RFC 9220).
 pub fn read_request(
@@ -87,8 +96,8 @@ pub fn write_request(head: &Head, scheme: &'static str, ending: Ending) -> Resul
 /// Trailers in the form of the `http` crate.
 pub fn write_trailers(trailers: &Trailers) -> Result<HeaderMap, Unsendable> {
     let mut map = HeaderMap::new();
-    for (_, name, value) in trailers.iter() {
-        append(&mut map, name, value)?;
+    for (id, name, value) in trailers.iter() {
+        append(&mut map, id, name, value)?;
     }
     Ok(map)
 }
@@ -117,9 +126,11 @@ fn fields(map: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 fn write_fields(head: &Head, skip: impl Fn(Name) -> bool, map: &mut HeaderMap) -> Result<(), Unsendable> {
+    // One more, for a length.
+    map.try_reserve(head.iter().count() + 1).map_err(|_| Unsendable)?;
     for (id, name, value) in head.iter() {
         if !skip(id) && !ends_here(id) {
-            append(map, name, value)?;
+            append(map, id, name, value)?;
         }
     }
     Ok(())
@@ -138,8 +149,11 @@ fn ends_here(id: Name) -> bool {
     )
 }
 
-fn append(map: &mut HeaderMap, name: &[u8], value: &[u8]) -> Result<(), Unsendable> {
-    let name = HeaderName::from_bytes(name).map_err(|_| Unsendable)?;
+fn append(map: &mut HeaderMap, id: Name, name: &[u8], value: &[u8]) -> Result<(), Unsendable> {
+    let name = match (id as usize).checked_sub(1) {
+        Some(known) => KNOWN[known].clone(),
+        None => HeaderName::from_bytes(name).map_err(|_| Unsendable)?,
+    };
     let value = HeaderValue::from_bytes(value).map_err(|_| Unsendable)?;
     map.try_append(name, value).map_err(|_| Unsendable)?;
     Ok(())

@@ -237,18 +237,19 @@ impl Session {
         let stream = Stream::new(body, answer, &self.shared, self.patience);
         let stream = Transport::Messages(Box::new(stream));
         let mut client = Client::new(stream, self.info.clone(), self.worker.clone());
-        tokio::task::spawn_local(async move {
+        // Boxed: the runtime moves a task into its place, and overwrites the whole of it when it is done.
+        tokio::task::spawn_local(Box::pin(async move {
             match parsed {
                 Ok(parsed) => {
                     let bytes = head::weight(&head) as usize;
                     request::serve(&mut client, head, parsed, Arrival { start, bytes }).await;
                 }
                 Err(error) => {
-                    respond::refuse(&mut client, &head, Failure::BadRequest(error)).await;
+                    Box::pin(respond::refuse(&mut client, &head, Failure::BadRequest(error))).await;
                     client.worker.give_head(head);
                 }
             }
-        });
+        }));
     }
 
     fn end_of(&self, error: &h2::Error) -> End {
