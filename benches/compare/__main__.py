@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatch
@@ -31,11 +31,15 @@ def main() -> None:
     for scenario in chosen(asked):
         print(f"{scenario.name}: {title(scenario)}", flush=True)
         found[scenario] = run(scenario, [peer for peer in peers if has_what_it_takes(peer, scenario)])
+        keep(found, versions)
+    print("\n" + report.markdown(found, versions))
+
+
+def keep(found: Mapping[Scenario, report.Results], versions: Mapping[str, str]) -> None:
+    """Writes what there is so far: a run of half an hour that fails has not been for nothing."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
-    text = report.markdown(found, versions)
-    (RESULTS / "latest.md").write_text(text + "\n", encoding="utf-8")
-    print("\n" + text)
+    (RESULTS / "latest.md").write_text(report.markdown(found, versions) + "\n", encoding="utf-8")
 
 
 def chosen(asked: argparse.Namespace) -> list[Scenario]:

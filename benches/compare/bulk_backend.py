@@ -48,6 +48,8 @@ def _converse(sock: socket.socket, mib: int) -> bool:
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
     elif head:
         sock.sendall(b"HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        while sock.recv(65536):  # a close before the body is read would take the answer back
+            pass
         return False
     return bool(head)
 

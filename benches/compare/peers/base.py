@@ -89,12 +89,18 @@ class Peer(ABC):
             process.end(self._child)
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port of loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nothing listens on now. No port is given twice: it may be a while before it is used."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def wait_for_port(port: int, child: subprocess.Popen[bytes], output: Path) -> None:

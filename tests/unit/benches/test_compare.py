@@ -20,6 +20,7 @@ from benches.compare import idle_client, process, report
 from benches.compare.correct import HOST
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded, Turn, in_turn
+from benches.compare.peers.base import free_port
 from benches.compare.rounds import interval, ratios
 from benches.compare.scenarios import SCENARIOS, Bound, Bulk, Handshakes, Idle, Load, Scenario
 from benches.compare.verdict import verdicts
@@ -150,3 +151,8 @@ def test_the_time_of_children_and_threads_counts() -> None:
         assert process.memory_bytes(child.pid) > 2**20
         assert child.stdin is not None
         child.stdin.close()
+
+
+def test_no_port_is_given_twice() -> None:
+    ports = [free_port() for _ in range(2000)]
+    assert len(set(ports)) == len(ports)
