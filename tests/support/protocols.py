@@ -24,7 +24,9 @@ Headers = Iterable[tuple[str, str]]
 class Answered(Protocol):
     """What the answers of all clients have."""
 
-    body: bytes
+    @property
+    def body(self) -> bytes | bytearray:
+        """All of it."""
 
     @property
     def status(self) -> int:
