@@ -23,6 +23,7 @@ from tests.support.gateway import Served
 from tests.support.hypercorn import hypercorn
 from tests.support.manifests import Manifest, Rule, ingress, service
 from tests.support.nginx import nginx as running_nginx
+from tests.support.tunnels import OverHttp2
 
 HOST, INNER = "shop.example.com", "inner.example.com"
 TLS = """
@@ -305,3 +306,15 @@ def test_a_websocket_goes_on_over_tls(serve: Serve, authority: Authority, tmp_pa
             for message in ("one", "two" * 50_000, b"\x00three"):
                 client.send(message)
                 assert client.recv(20) == message
+
+
+def test_a_websocket_that_is_a_stream_goes_on_over_tls(serve: Serve, authority: Authority, tmp_path: Path) -> None:
+    text, fin_text, masked = b"one" * 20, 0x81, 0x80
+    with echo_server(authority.issue(INNER), tmp_path) as address:
+        web = service("chat", address)
+        web["spec"]["ports"][0]["appProtocol"] = "kubernetes.io/wss"
+        gateway = serve(web, ingress("chat", Rule("chat")), h2c=True)
+        with OverHttp2(gateway.http) as tunnel:
+            for _ in range(3):
+                tunnel.send(bytes([fin_text, masked | len(text), 0, 0, 0, 0]) + text)  # a mask of zeros changes nothing
+                assert tunnel.exactly(2 + len(text)) == bytes([fin_text, len(text)]) + text

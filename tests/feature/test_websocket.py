@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
-from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 
 import pytest
 
 from tests.support.backend import Exchange
-from tests.support.client import Address, RawClient
+from tests.support.client import Address
 from tests.support.eventually import eventually
 from tests.support.fixtures import Backends, Serve, Spawn
-from tests.support.http2 import Answer, Http2Client
+from tests.support.http2 import Http2Client
 from tests.support.manifests import Rule, ingress, service
+from tests.support.tunnels import AGREE, ASK, OverHttp1, OverHttp2, Tunnel, shake
 
-ASK = (
-    b"GET /chat HTTP/1.1\r\nHost: test.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-AGREE = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+STREAMS = 125
+"""Of one connection: it may have 128."""
 
 
 def agree_and_echo(exchange: Exchange) -> None:
@@ -30,92 +28,6 @@ def agree_and_echo(exchange: Exchange) -> None:
     while data := exchange.reader.some():
         exchange.send(data)
     exchange.close()
-
-
-def shake(client: RawClient) -> None:
-    answer = client.send(ASK).response()
-    assert answer.status == 101
-    assert (answer.header("upgrade") or "").lower() == "websocket"
-    assert (answer.header("connection") or "").lower() == "upgrade"
-
-
-class Tunnel(AbstractContextManager["Tunnel"]):
-    """An open one, seen from its client."""
-
-    @abstractmethod
-    def send(self, data: bytes) -> None:
-        """Sends these bytes."""
-
-    @abstractmethod
-    def exactly(self, count: int) -> bytes:
-        """The next bytes."""
-
-    @abstractmethod
-    def is_over(self) -> bool:
-        """True once it has been ended: waits for that."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Closes its connection at once."""
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class OverHttp1(Tunnel):
-    """A connection that has changed its protocol."""
-
-    def __init__(self, address: Address) -> None:
-        self._client = RawClient(address)
-        shake(self._client)
-
-    def send(self, data: bytes) -> None:
-        self._client.send(data)
-
-    def exactly(self, count: int) -> bytes:
-        return self._client.reader.exactly(count)
-
-    def is_over(self) -> bool:
-        return self._client.is_closed()
-
-    def close(self) -> None:
-        self._client.close()
-
-
-class OverHttp2(Tunnel):
-    """A stream of a connection (RFC 8441)."""
-
-    def __init__(self, address: Address) -> None:
-        self._client = Http2Client(address)
-        while not self._client.h2.remote_settings.enable_connect_protocol:
-            self._client.read()
-        head = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", "/chat")]
-        head += [(":authority", "test.example"), ("sec-websocket-version", "13")]
-        self._stream = self._client.head(head, end=False)
-        while self._answer.status == 0:
-            self._client.read()
-        assert self._answer.status == 200
-
-    @property
-    def _answer(self) -> Answer:
-        return self._client.answers[self._stream]
-
-    def send(self, data: bytes) -> None:
-        self._client.send(self._stream, data)
-
-    def exactly(self, count: int) -> bytes:
-        while len(self._answer.body) < count:
-            assert not self._client.closed
-            self._client.read()
-        data, self._answer.body = self._answer.body[:count], self._answer.body[count:]
-        return data
-
-    def is_over(self) -> bool:
-        answer = self._client.answer(self._stream)
-        return answer.ended or answer.reset is not None or self._client.closed
-
-    def close(self) -> None:
-        self._client.close()
 
 
 WAYS = pytest.mark.parametrize("way", [OverHttp1, OverHttp2])
@@ -196,7 +108,8 @@ def test_one_in_which_nothing_moves_ends(serve: Serve, backends: Backends, way: 
         assert tunnel.is_over()
 
 
-def test_one_whose_backend_takes_nothing_ends(serve: Serve, backends: Backends) -> None:
+@WAYS
+def test_one_whose_backend_takes_nothing_ends(spawn: Spawn, backends: Backends, way: Way) -> None:
     done = threading.Event()
 
     def agree_and_stop(exchange: Exchange) -> None:
@@ -205,12 +118,46 @@ def test_one_whose_backend_takes_nothing_ends(serve: Serve, backends: Backends) 
         exchange.close()
 
     rule = ingress("chat", Rule("chat"), annotations={"proxy-read-timeout": "60", "proxy-send-timeout": "1"})
-    gateway = serve(service("chat", backends("chat", agree_and_stop)), rule)
-    with gateway.connect() as client:
-        shake(client)
-        while client.try_to_send(b"x" * 65536):
-            pass
+    process = spawn(service("chat", backends("chat", agree_and_stop)), rule, h2c=True, access_log="json")
+    with way(process.http) as tunnel:
+        tunnel.fill()
     done.set()
+    assert process.output is not None
+    assert json.loads(process.output.line("/chat"))["reason"] == "upstream_send_timeout"
+
+
+@WAYS
+@pytest.mark.parametrize("who", ["client", "backend"])
+def test_one_in_which_one_side_talks_outlasts_the_timeouts(
+    serve: Serve, backends: Backends, way: Way, who: str
+) -> None:
+    """Of 1 s each, while a byte goes one way every 0.3 s, for 2.4 s."""
+    heard, beat = threading.Semaphore(0), threading.Event()
+
+    def agree_and_hear(exchange: Exchange) -> None:
+        exchange.send(AGREE)
+        while data := exchange.reader.some():
+            heard.release(len(data))
+        exchange.close()
+
+    def agree_and_talk(exchange: Exchange) -> None:
+        exchange.send(AGREE)
+        while not beat.wait(0.3):
+            exchange.send(b"x")
+        exchange.close()
+
+    chat = service("chat", backends("chat", agree_and_hear if who == "client" else agree_and_talk))
+    short = {"proxy-read-timeout": "1", "proxy-send-timeout": "1"}
+    gateway = serve(chat, ingress("chat", Rule("chat"), annotations=short), h2c=True, body_timeout=1, idle_timeout=1)
+    with way(gateway.http) as tunnel:
+        for _ in range(8):
+            if who == "client":
+                tunnel.send(b"x")
+                assert heard.acquire(timeout=20)
+                beat.wait(0.3)
+            else:
+                assert tunnel.exactly(1) == b"x"
+        beat.set()
 
 
 def test_thousands_of_them_idle_in_little_memory(spawn: Spawn, backends: Backends) -> None:
@@ -223,6 +170,26 @@ def test_thousands_of_them_idle_in_little_memory(spawn: Spawn, backends: Backend
         idle = [stack.enter_context(OverHttp1(process.http)) for _ in range(2000)]
         grown = process.metrics().sum(resident) - before
         assert grown / len(idle) < 16 * 1024
+        for tunnel in (warm[0], idle[0], idle[-1]):
+            tunnel.send(b"awake")
+            assert tunnel.exactly(5) == b"awake"
+
+
+def test_thousands_of_them_idle_in_little_memory_as_streams(spawn: Spawn, backends: Backends) -> None:
+    chat = service("chat", backends("chat", agree_and_echo))
+    process = spawn(chat, ingress("chat", Rule("chat")), h2c=True)
+    resident = "process_resident_memory_bytes"
+    with ExitStack() as stack:
+
+        def opened(connections: int) -> list[OverHttp2]:
+            clients = [stack.enter_context(Http2Client(process.http)) for _ in range(connections)]
+            return [OverHttp2(process.http, on=client) for client in clients for _ in range(STREAMS)]
+
+        warm = opened(2)
+        before = process.metrics().sum(resident)
+        idle = opened(16)
+        grown = process.metrics().sum(resident) - before
+        assert grown / len(idle) < 12 * 1024
         for tunnel in (warm[0], idle[0], idle[-1]):
             tunnel.send(b"awake")
             assert tunnel.exactly(5) == b"awake"
