@@ -164,7 +164,7 @@ fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Termination>>, wor
             stream
         };
         match tls {
-            None => serve_plain(stream, info, &open.worker).await,
+            None => Box::pin(serve_plain(stream, info, &open.worker)).await,
             Some(tls) => Box::pin(serve_tls(stream, info, tls, &open.worker)).await,
         }
     });
@@ -182,7 +182,8 @@ async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> 
 
 async fn serve_tls(stream: TcpStream, mut info: ConnInfo, tls: Arc<Termination>, worker: &Rc<Worker>) {
     let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
-    let Terminated { stream, client } = match timeout(wait, tls.accept(stream)).await {
+    // Boxed: what a handshake takes is given back when it is done.
+    let Terminated { stream, client } = match timeout(wait, Box::pin(tls.accept(stream))).await {
         Ok(Ok(terminated)) => terminated,
         Ok(Err(_)) => return worker.metrics.handshake("", Handshake::Failed),
         Err(_) => return worker.metrics.handshake("", Handshake::Timeout),
@@ -213,7 +214,7 @@ async fn serve_plain(stream: TcpStream, info: ConnInfo, worker: &Rc<Worker>) {
     let mut begun = Vec::new();
     if worker.shared.options.h2c {
         let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
-        match timeout(wait, read_preface(&mut stream, &mut begun)).await {
+        match Box::pin(timeout(wait, read_preface(&mut stream, &mut begun))).await {
             Ok(Ok(true)) => return Box::pin(h2::serve(stream, begun, info, worker.clone())).await,
             Ok(Ok(false)) => {}
             Ok(Err(_)) | Err(_) if begun.is_empty() => return,

@@ -51,6 +51,9 @@ const STREAM_WINDOW: u32 = guard::STREAM_WINDOW;
 const CONNECTION_WINDOW: u32 = STREAMS * STREAM_WINDOW;
 /// Bytes of one answer that the library may hold. More would not be faster, and slow clients would cost more.
 const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that may come and be reset within one read. The library has a bound of its own for these, far lower than what a page
+/// that is left resets; what is counted beneath it comes first.
+const RESETS_AT_ONCE: usize = 512;
 /// A connection with streams that is silent for so long is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(30);
 /// And has so long to answer.
@@ -66,7 +69,9 @@ pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: R
     let options = &worker.shared.options;
     let guard = Guard::new(prefix, shared.clone(), worker.clone());
     let wait = Duration::from_millis(options.head_timeout_ms.into());
-    let Ok(Ok(mut connection)) = timeout(wait, builder(options.head_limit).handshake::<_, Bytes>(guard)).await else {
+    // What is boxed here is short, and its memory is not kept for the life of the connection.
+    let shaken = Box::pin(timeout(wait, builder(options.head_limit).handshake::<_, Bytes>(guard)));
+    let Ok(Ok(mut connection)) = shaken.await else {
         return;
     };
     let slot = worker.register();
@@ -88,7 +93,7 @@ pub async fn serve(io: Transport, prefix: Vec<u8>, info: Rc<ConnInfo>, worker: R
     };
     let end = poll_fn(|cx| session.poll(cx, &mut connection)).await;
     worker.unregister(slot);
-    session.end(connection, end).await;
+    Box::pin(session.end(&mut connection, end)).await;
 }
 
 fn builder(head_limit: usize) -> Builder {
@@ -99,6 +104,7 @@ fn builder(head_limit: usize) -> Builder {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(head_limit).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS_AT_ONCE)
         .enable_connect_protocol();
     builder
 }
@@ -263,7 +269,7 @@ impl Session {
     }
 
     /// The last words.
-    async fn end(&self, mut connection: Connection<Guard, Bytes>, end: End) {
+    async fn end(&self, connection: &mut Connection<Guard, Bytes>, end: End) {
         match end {
             End::Closed => return,
             End::Broken => return self.worker.metrics.refused("http2_error"),
