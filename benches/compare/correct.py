@@ -7,7 +7,7 @@ import re
 import httpx
 
 from benches.compare.peers import Peer
-from benches.compare.peers.base import FORWARDED
+from benches.compare.peers.base import FORWARDED, HSTS
 from benches.compare.scenarios import Way
 
 HOST = "shop.example.com"
@@ -17,10 +17,11 @@ def check(peer: Peer, way: Way) -> None:
     """Raises `SystemExit` with what is different."""
     port = peer.port_of(way)
     scheme = "https" if way.endswith("tls") else "http"
-    status, body = ask(port, "/1k", HOST, way)
-    _expect(peer, "answer", (status, body), (200, b"x" * 1024))
-    _, page = ask(port, "/seen", HOST, way)
-    lines = (line.partition(":") for line in page.decode().splitlines())
+    answer = ask(port, "/1k", HOST, way)
+    _expect(peer, "answer", (answer.status_code, answer.content), (200, b"x" * 1024))
+    strict = HSTS if way.endswith("tls") else None
+    _expect(peer, "Strict-Transport-Security", answer.headers.get("Strict-Transport-Security"), strict)
+    lines = (line.partition(":") for line in ask(port, "/seen", HOST, way).text.splitlines())
     seen = {name: value.strip() for name, _, value in lines}
     request_id = seen.pop("X-Request-ID", "")
     expected = {
@@ -39,7 +40,7 @@ def check(peer: Peer, way: Way) -> None:
         raise SystemExit(f"{peer.name}: X-Request-ID at the backend is {request_id!r}")
 
 
-def ask(port: int, path: str, host: str, way: Way) -> tuple[int, bytes]:
+def ask(port: int, path: str, host: str, way: Way) -> httpx.Response:
     """One request, with headers that a client must not be believed."""
     forged = {"Host": host, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Real-IP": "192.0.2.1"}
     http2 = way.startswith("h2")
@@ -48,7 +49,7 @@ def ask(port: int, path: str, host: str, way: Way) -> tuple[int, bytes]:
         url = f"{scheme}://127.0.0.1:{port}{path}"
         answer = client.get(url, headers=forged, extensions={"sni_hostname": host})
         assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
-        return answer.status_code, answer.content
+        return answer
 
 
 def _expect(peer: Peer, what: str, found: object, expected: object) -> None:

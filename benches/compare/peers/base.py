@@ -26,6 +26,8 @@ FORWARDED = (
     "X-Forwarded-Scheme",
     "X-Scheme",
 )
+HSTS = "max-age=31536000; includeSubDomains"
+"""What every answer over TLS says in Strict-Transport-Security."""
 
 
 class Peer(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from benches.compare.peers.base import Peer
+from benches.compare.peers.base import HSTS, Peer
 
 CONFIG = """
 global
@@ -36,6 +36,7 @@ frontend {scheme}
     http-request set-header X-Forwarded-Proto {scheme}
     http-request set-header X-Forwarded-Scheme {scheme}
     http-request set-header X-Scheme {scheme}
+    {strict}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
 """
 
@@ -82,7 +83,9 @@ class HAProxy(Peer):
     def _http(self) -> str:
         plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
         secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
-        frontends = FRONTEND.format(scheme="http", binds=plain) + FRONTEND.format(scheme="https", binds=secure)
+        strict = f'http-response set-header Strict-Transport-Security "{HSTS}"'
+        frontends = FRONTEND.format(scheme="http", binds=plain, strict="")
+        frontends += FRONTEND.format(scheme="https", binds=secure, strict=strict)
         return CONFIG.format(frontends=frontends, backend=self.backend)
 
     def _streams(self) -> str:

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from benches.compare.peers.base import Peer
+from benches.compare.peers.base import HSTS, Peer
 from benches.compare.scenarios import Way
 
 CONFIG = """
@@ -31,6 +31,9 @@ http {{
         keepalive 320;
         keepalive_requests 100000000;
     }}
+    map $https $hsts {{
+        on "{hsts}";
+    }}
     server {{
         listen 127.0.0.1:{port};
         listen 127.0.0.1:{h2c} http2;
@@ -53,6 +56,8 @@ http {{
         proxy_set_header X-Forwarded-Scheme $scheme;
         proxy_set_header X-Scheme $scheme;
         proxy_set_header Proxy "";
+        # A page over TLS says it, as ingress-nginx has it; an empty one is not sent.
+        add_header Strict-Transport-Security $hsts always;
         location / {{
             proxy_pass http://backend;
         }}
@@ -120,6 +125,7 @@ class Nginx(Peer):
             tls=self.tls_port,
             pair=self.pair.write(self.folder),
             backend=self.backend,
+            hsts=HSTS,
         )
 
     def _streams(self) -> str:

@@ -180,32 +180,45 @@ async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> 
     Ok(())
 }
 
-async fn serve_tls(stream: TcpStream, mut info: ConnInfo, tls: Arc<Termination>, worker: &Rc<Worker>) {
-    let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
+async fn serve_tls(stream: TcpStream, info: ConnInfo, tls: Arc<Termination>, worker: &Rc<Worker>) {
     // Boxed: what a handshake takes is given back when it is done.
-    let Terminated { stream, client } = match timeout(wait, Box::pin(tls.accept(stream))).await {
-        Ok(Ok(terminated)) => terminated,
-        Ok(Err(_)) => return worker.metrics.handshake("", Handshake::Failed),
-        Err(_) => return worker.metrics.handshake("", Handshake::Timeout),
+    let Some((stream, info, is_http2)) = Box::pin(terminate(stream, info, tls, worker)).await else {
+        return;
     };
-    let settled = tls_info(stream.get_ref().1, client);
-    worker.metrics.handshake(
-        settled.protocol,
-        if settled.resumed {
-            Handshake::Resumed
-        } else {
-            Handshake::Full
-        },
-    );
-    info.tls = Some(settled);
-    let info = Rc::new(info);
-    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    let stream = Transport::Tls(Box::new(stream));
     if is_http2 {
         Box::pin(h2::serve(stream, Vec::new(), info, worker.clone())).await;
     } else {
         Client::serve(stream, info, Vec::new(), worker.clone()).await;
     }
+}
+
+/// The handshake; whether HTTP/2 was chosen in it.
+async fn terminate(
+    stream: TcpStream,
+    mut info: ConnInfo,
+    tls: Arc<Termination>,
+    worker: &Worker,
+) -> Option<(Transport, Rc<ConnInfo>, bool)> {
+    let wait = Duration::from_millis(worker.shared.options.handshake_timeout_ms.into());
+    let failed = match timeout(wait, tls.accept(stream)).await {
+        Ok(Ok(Terminated { stream, client })) => {
+            let session = stream.get_ref().1;
+            let is_http2 = session.alpn_protocol() == Some(b"h2");
+            let settled = tls_info(session, client);
+            let kind = if settled.resumed {
+                Handshake::Resumed
+            } else {
+                Handshake::Full
+            };
+            worker.metrics.handshake(settled.protocol, kind);
+            info.tls = Some(settled);
+            return Some((Transport::Tls(Box::new(stream)), Rc::new(info), is_http2));
+        }
+        Ok(Err(_)) => Handshake::Failed,
+        Err(_) => Handshake::Timeout,
+    };
+    worker.metrics.handshake("", failed);
+    None
 }
 
 /// On the plain port HTTP/2 is told by its first bytes, where it is served there at all.
