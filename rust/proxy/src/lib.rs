@@ -51,5 +51,6 @@ mod transport;
 pub mod upstream;
 mod worker;
 
+pub use buffers::Budget;
 pub use limits::{block_signals, die};
 pub use server::{Addresses, Gateway, StartError};

@@ -474,7 +474,7 @@ impl WorkerSeed {
             .enable_time()
             .build();
         let runtime = runtime.unwrap_or_else(|error| limits::die(&format!("a worker cannot wait for events: {error}")));
-        let upstreams = Upstreams::new(self.upstreams, PoolConfig::default());
+        let upstreams = Upstreams::new(self.upstreams, PoolConfig::default(), self.shared.budget.clone());
         let worker = Rc::new(Worker::new(
             self.shared.clone(),
             upstreams,

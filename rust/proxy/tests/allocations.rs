@@ -1,6 +1,7 @@
 //! Once a worker is warm, putting a request through the filters and taking a connection from the pool allocate nothing.
 
 use fastingress_http1::{Head, Limits, hop, request};
+use fastingress_proxy::Budget;
 use fastingress_proxy::conn::ConnInfo;
 use fastingress_proxy::filters::{self, Exchange, Verdict};
 use fastingress_proxy::tls::Certificates;
@@ -195,6 +196,7 @@ async fn a_connection_that_is_used_again_allocates_nothing() {
     let upstreams = Upstreams::new(
         UpstreamShared::new(Arc::default(), Certificates::new().unwrap()),
         PoolConfig::default(),
+        Budget::new(usize::MAX),
     );
     let choice = upstreams
         .choose(&cell, Balance::RoundRobin, &Tried::default())

@@ -27,6 +27,8 @@ pub struct Frame {
     /// Its type.
     pub kind: u8,
     flags: u8,
+    /// Its stream; 0 is the connection.
+    pub stream: u32,
     /// The first four bytes of its payload as a number, if they came with the header: the code of a RST_STREAM.
     pub code: Option<u32>,
 }
@@ -90,7 +92,7 @@ impl Frames {
                 return;
             }
             self.have = 0;
-            let [a, b, c, kind, flags, ..] = self.header;
+            let [a, b, c, kind, flags, stream @ ..] = self.header;
             let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
             self.skip = length;
             self.in_body = kind == kind::DATA;
@@ -102,6 +104,7 @@ impl Frames {
                 length,
                 kind,
                 flags,
+                stream: u32::from_be_bytes(stream) & (u32::MAX >> 1),
                 code: code.map(u32::from_be_bytes),
             });
         }
@@ -140,13 +143,15 @@ mod tests {
             let mut frames = Frames::after(7);
             let mut seen = Vec::new();
             for piece in bytes.chunks(step) {
-                frames.pass(piece, |frame| seen.push((frame.kind, frame.length, frame.is_ack())));
+                frames.pass(piece, |frame| {
+                    seen.push((frame.kind, frame.stream, frame.length, frame.is_ack()));
+                });
             }
             let expected = [
-                (kind::DATA, 3, true),
-                (kind::SETTINGS, 0, true),
-                (kind::HEADERS, 256, false),
-                (kind::PING, 8, false),
+                (kind::DATA, 1, 3, true),
+                (kind::SETTINGS, 0, 0, true),
+                (kind::HEADERS, 3, 256, false),
+                (kind::PING, 0, 8, false),
             ];
             assert_eq!(seen, expected, "in pieces of {step}");
         }

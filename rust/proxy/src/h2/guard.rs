@@ -5,8 +5,9 @@
 
 use super::floods::{Flood, Floods};
 use super::frames::{Frame, Frames, kind};
+use super::held::Held;
 use super::wire::Wire;
-use crate::buffers::{Budget, Buffers, Lease};
+use crate::buffers::{Budget, Buffers};
 use crate::linger;
 use crate::transport::Transport;
 use crate::worker::Worker;
@@ -43,10 +44,7 @@ pub struct Shared {
     /// Heads and trailers that our streams have sent; what goes out beyond them the library made.
     pub heads_sent: Cell<u64>,
     heads_seen: Cell<u64>,
-    /// Bytes of bodies that came and were not taken, and that were given and have not left.
-    received: Cell<usize>,
-    queued: Cell<usize>,
-    held: RefCell<Lease>,
+    held: Held,
     /// Since when something is not whole that has begun.
     pub waiting_since: Cell<Option<Instant>>,
     /// Anything came since this was last asked.
@@ -67,9 +65,7 @@ impl Shared {
             streams: Cell::new(0),
             heads_sent: Cell::new(0),
             heads_seen: Cell::new(0),
-            received: Cell::new(0),
-            queued: Cell::new(0),
-            held: RefCell::new(Lease::new(budget)),
+            held: Held::new(budget, STREAM_WINDOW),
             waiting_since: Cell::new(None),
             heard: Cell::new(false),
             said: Cell::new(None),
@@ -87,7 +83,7 @@ impl Shared {
 
     /// A stream takes so many bytes that had come.
     pub fn taken(&self, bytes: usize) {
-        self.received.set(self.received.get().saturating_sub(bytes));
+        self.held.taken(bytes);
         self.hold();
         if self.throttled.get() && !self.is_over_share() {
             self.wake();
@@ -95,14 +91,14 @@ impl Shared {
     }
 
     /// A stream gives so many bytes to be sent.
-    pub fn given(&self, bytes: usize) {
-        self.queued.set(self.queued.get() + bytes);
+    pub fn given(&self, stream: u32, bytes: usize) {
+        self.held.given(stream, bytes);
         self.hold();
     }
 
     /// True when this connection holds more than its share while memory is short.
     pub fn is_over_share(&self) -> bool {
-        self.held_for_reading() + self.queued.get() > FAIR_SHARE && self.held.borrow().is_refused()
+        self.held.bytes(self.streams.get()) > FAIR_SHARE && self.held.is_refused()
     }
 
     /// True when nothing is read because of that.
@@ -130,30 +126,18 @@ impl Shared {
         }
     }
 
-    /// What is known of the bytes of bodies that wait in the library. It tells nobody of those that it throws away, of
-    /// streams that were reset before anyone saw them; but no stream holds more than its window.
-    fn held_for_reading(&self) -> usize {
-        let most = self.streams.get() * STREAM_WINDOW as usize;
-        if self.received.get() > most {
-            self.received.set(most);
-        }
-        self.received.get()
-    }
-
     fn hold(&self) {
         let waiting = self.wire.try_borrow().map_or(0, |wire| wire.waiting());
-        self.held
-            .borrow_mut()
-            .set(self.held_for_reading() + self.queued.get() + waiting);
+        self.held.settle(self.streams.get(), waiting);
     }
 
     fn came(&self, frame: Frame) {
+        self.held.came(frame);
         let floods = &self.floods;
         match frame.kind {
             kind::DATA if frame.length == 0 && !frame.ends_stream() => floods.note(Flood::EmptyFrames),
-            kind::DATA => self.received.set(self.received.get() + frame.length),
             kind::HEADERS if frame.length == 0 => floods.note(Flood::EmptyFrames),
-            kind::HEADERS => {}
+            kind::DATA | kind::HEADERS => {}
             kind::PRIORITY => floods.note(Flood::Priority),
             kind::RST_STREAM => floods.note(Flood::RapidReset),
             kind::SETTINGS if !frame.is_ack() => floods.note(Flood::Settings),
@@ -166,6 +150,7 @@ impl Shared {
     }
 
     fn goes(&self, frame: Frame) {
+        self.held.goes(frame);
         match frame.kind {
             kind::HEADERS => {
                 self.heads_seen.set(self.heads_seen.get() + 1);
@@ -182,11 +167,9 @@ impl Shared {
                 Some(Reason::REFUSED_STREAM) => self.floods.note(Flood::RapidReset),
                 _ => self.floods.note(Flood::ProvokedReset),
             },
-            kind::DATA => {
-                self.queued.set(self.queued.get().saturating_sub(frame.length));
-                self.floods
-                    .forgive(Flood::WindowUpdate, frame.length / BYTES_PER_UPDATE);
-            }
+            kind::DATA => self
+                .floods
+                .forgive(Flood::WindowUpdate, frame.length / BYTES_PER_UPDATE),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@
 //! | [`guard`] | between the `h2` crate and the socket: frames counted, bytes accounted for |
 //! | [`floods`] | how much of what a client may send |
 //! | [`frames`] | the headers of frames as bytes go by |
+//! | [`held`] | bytes that a connection holds, for the budget |
 //! | [`wire`] | the socket, and what waits to be written to it |
 //! | [`stream`] | one stream as the spine sees it |
 //! | [`head`] | heads between the `http` crate and ours |
@@ -13,9 +14,10 @@
 //! long streams whether it is still there. A stream's request goes through the same spine as any other.
 
 pub mod floods;
-mod frames;
+pub mod frames;
 mod guard;
 pub mod head;
+pub mod held;
 mod stream;
 mod wire;
 

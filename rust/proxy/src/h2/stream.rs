@@ -199,8 +199,8 @@ impl AsyncWrite for Stream {
         }
         let ends = left.is_some_and(|left| left <= n as u64);
         *left = left.map(|left| left.saturating_sub(n as u64));
-        this.shared.given(n);
         send.send_data(Bytes::copy_from_slice(&buf[..n]), ends).map_err(to_io)?;
+        this.shared.given(send.stream_id().as_u32(), n);
         if ends {
             this.answer = Answer::Whole;
         }

@@ -2,6 +2,7 @@
 
 use super::testing::{Bench, PATIENCE, accept, cell, is_closed, listen, replace, shared, upstreams};
 use super::*;
+use crate::buffers::Budget;
 use std::io::Read;
 use std::net::SocketAddr;
 
@@ -192,8 +193,8 @@ async fn counts_are_of_all_workers_that_live() {
     let (listener, address) = listen();
     let cell = cell(&[address]);
     let workers = [
-        Upstreams::new(shared.clone(), PoolConfig::default()),
-        Upstreams::new(shared.clone(), PoolConfig::default()),
+        Upstreams::new(shared.clone(), PoolConfig::default(), Budget::new(usize::MAX)),
+        Upstreams::new(shared.clone(), PoolConfig::default(), Budget::new(usize::MAX)),
     ];
     let mut ends = Vec::new();
     let mut busy = Vec::new();

@@ -5,13 +5,16 @@
 //! meanwhile wait for it rather than to open one each. One that the endpoint is leaving (GOAWAY), that has served enough or has
 //! grown old takes no new streams and closes when those it has have ended.
 
+mod counted;
 mod stream;
 
 use super::PoolConfig;
 use super::manner::{Manner, Wire};
 use super::peer::Peer;
 use super::stream::Stream;
+use crate::buffers::Budget;
 use crate::error::Failure;
+use crate::h2::held::Held;
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
 use std::cell::{Cell, RefCell};
@@ -19,11 +22,13 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use counted::Counted;
 use stream::MessageStream;
 pub use stream::NeverProcessed;
 
@@ -64,7 +69,8 @@ struct Carrier {
     manner: Manner,
     peer: Rc<Peer>,
     requests: RefCell<SendRequest<Bytes>>,
-    streams: Cell<usize>,
+    streams: Rc<Cell<usize>>,
+    held: Rc<Held>,
     served: Cell<u32>,
     born: Instant,
     idle_since: Cell<Instant>,
@@ -82,6 +88,18 @@ impl Carrier {
     fn is_closing(&self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         matches!(self.requests.borrow_mut().poll_ready(&mut cx), Poll::Ready(Err(_)))
+    }
+
+    /// A stream takes so many bytes that had come.
+    fn taken(&self, bytes: usize) {
+        self.held.taken(bytes);
+        self.held.settle(self.streams.get(), 0);
+    }
+
+    /// A stream gives so many bytes to be sent.
+    fn given(&self, stream: u32, bytes: usize) {
+        self.held.given(stream, bytes);
+        self.held.settle(self.streams.get(), 0);
     }
 
     fn is_over(&self, config: &PoolConfig, now: Instant) -> bool {
@@ -114,6 +132,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let carrier = &self.0;
         carrier.streams.set(carrier.streams.get() - 1);
+        carrier.taken(0); // one that is gone holds nothing
         if carrier.streams.get() == 0 {
             carrier.idle_since.set(Instant::now());
             carrier.peer.counts.idle_opened();
@@ -138,6 +157,7 @@ pub(super) async fn acquire<C>(
     peer: &Rc<Peer>,
     manner: &Manner,
     config: &PoolConfig,
+    budget: &Arc<Budget>,
     timeout: Duration,
     connect: impl FnOnce() -> C,
 ) -> Result<Stream, Failure>
@@ -166,7 +186,7 @@ where
     }
     let opening = Opening::begin(carriers);
     let opened = match connect().await {
-        Ok(wire) => open(peer, manner, wire, deadline).await,
+        Ok(wire) => open(peer, manner, wire, budget, deadline).await,
         Err(failure) => Err(failure),
     };
     match opened {
@@ -235,7 +255,16 @@ impl Drop for Opening<'_> {
     }
 }
 
-async fn open(peer: &Rc<Peer>, manner: &Manner, wire: Wire, deadline: Instant) -> Result<(), Failure> {
+async fn open(
+    peer: &Rc<Peer>,
+    manner: &Manner,
+    wire: Wire,
+    budget: &Arc<Budget>,
+    deadline: Instant,
+) -> Result<(), Failure> {
+    let held = Rc::new(Held::new(budget, STREAM_WINDOW));
+    let streams = Rc::new(Cell::new(0));
+    let wire = Counted::new(Stream::from(wire), held.clone(), streams.clone());
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
@@ -243,7 +272,7 @@ async fn open(peer: &Rc<Peer>, manner: &Manner, wire: Wire, deadline: Instant) -
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(HEAD)
         .enable_push(false);
-    let shaken = tokio::time::timeout_at(deadline, builder.handshake::<_, Bytes>(Stream::from(wire))).await;
+    let shaken = tokio::time::timeout_at(deadline, builder.handshake::<_, Bytes>(wire)).await;
     let (requests, connection) = shaken
         .map_err(|_| Failure::ConnectTimeout)?
         .map_err(|error| Failure::Connect(io::Error::other(error)))?;
@@ -253,7 +282,8 @@ async fn open(peer: &Rc<Peer>, manner: &Manner, wire: Wire, deadline: Instant) -
         manner: manner.clone(),
         peer: peer.clone(),
         requests: RefCell::new(requests),
-        streams: Cell::new(0),
+        streams,
+        held,
         served: Cell::new(0),
         born: now,
         idle_since: Cell::new(now),
@@ -266,7 +296,7 @@ async fn open(peer: &Rc<Peer>, manner: &Manner, wire: Wire, deadline: Instant) -
 }
 
 /// Moves the frames of a connection until it ends. Nobody waits for it: streams learn of its end by themselves.
-async fn drive(mut connection: Connection<Stream, Bytes>, doubt: Rc<Notify>) {
+async fn drive(mut connection: Connection<Counted, Bytes>, doubt: Rc<Notify>) {
     let Some(mut pings) = connection.ping_pong() else {
         return;
     };

@@ -56,6 +56,7 @@ pub use peer::{Choice, Tried};
 pub use stream::Stream;
 pub use tls::{TlsFailure, Ways};
 
+use crate::buffers::Budget;
 use crate::error::Failure;
 use backend::Backend;
 use connection::Parked;
@@ -108,13 +109,16 @@ pub struct Upstreams {
     manners: Manners,
     /// Endpoints with connections of HTTP/2.
     multiplexed: RefCell<Vec<Rc<Peer>>>,
+    /// Of bytes of bodies that wait in the process.
+    budget: Arc<Budget>,
 }
 
 impl Upstreams {
     /// The backends of one worker. Its numbers show in the counts of `shared` for as long as it lives.
-    pub fn new(shared: Arc<UpstreamShared>, config: PoolConfig) -> Self {
+    pub fn new(shared: Arc<UpstreamShared>, config: PoolConfig, budget: Arc<Budget>) -> Self {
         Self {
             config,
+            budget,
             backends: RefCell::default(),
             manners: Manners::new(shared.ways.clone()),
             multiplexed: RefCell::default(),
@@ -179,7 +183,7 @@ impl Upstreams {
         let connect = || connect::connect(peer, manner, timeout);
         let stream = if manner.is_http2() {
             self.remember(peer);
-            h2::acquire(peer, manner, &self.config, timeout, connect).await?
+            h2::acquire(peer, manner, &self.config, &self.budget, timeout, connect).await?
         } else {
             connect().await?.into()
         };

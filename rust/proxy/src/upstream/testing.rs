@@ -1,6 +1,7 @@
 //! What the tests of this module need: cells, listeners, and waiting for something to become so.
 
 use super::{Choice, Connection, PoolConfig, Tried, UpstreamShared, Upstreams};
+use crate::buffers::Budget;
 use crate::tls::Certificates;
 use arc_swap::ArcSwap;
 use fastingress_route::schema::Balance;
@@ -23,7 +24,7 @@ pub(super) fn shared() -> Arc<UpstreamShared> {
 }
 
 pub(super) fn upstreams() -> Upstreams {
-    Upstreams::new(shared(), PoolConfig::default())
+    Upstreams::new(shared(), PoolConfig::default(), Budget::new(usize::MAX))
 }
 
 pub(super) fn cell(addresses: &[SocketAddr]) -> Arc<BackendCell> {
@@ -108,7 +109,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(config: PoolConfig) -> Self {
         let (listener, address) = listen();
-        let upstreams = Upstreams::new(shared(), config);
+        let upstreams = Upstreams::new(shared(), config, Budget::new(usize::MAX));
         Self {
             upstreams,
             cell: cell(&[address]),

@@ -79,9 +79,11 @@ impl MessageStream {
     /// Lets the endpoint send as much again as was read.
     fn give_back(&mut self) {
         let lent = std::mem::take(&mut self.lent);
-        if let Some(receiving) = &mut self.receiving
-            && lent > 0
-        {
+        if lent == 0 {
+            return;
+        }
+        self.lease.0.taken(lent);
+        if let Some(receiving) = &mut self.receiving {
             // It fails if the stream has ended, when there is nothing to let it send.
             let _ended = receiving.flow_control().release_capacity(lent);
         }
@@ -107,6 +109,10 @@ impl MessageStream {
 
 impl Drop for MessageStream {
     fn drop(&mut self) {
+        self.give_back();
+        if let Some(receiving) = &mut self.receiving {
+            self.lease.0.taken(receiving.flow_control().used_capacity());
+        }
         if self.answer.is_some() && !self.answered {
             // No answer in time, it may be: is anybody there at all?
             self.lease.0.doubt.notify_one();
@@ -191,6 +197,8 @@ impl AsyncWrite for MessageStream {
         sending
             .send_data(Bytes::copy_from_slice(&buf[..room]), false)
             .map_err(io_error)?;
+        let stream = sending.stream_id().as_u32();
+        self.lease.0.given(stream, room);
         Poll::Ready(Ok(room))
     }
 

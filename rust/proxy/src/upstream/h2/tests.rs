@@ -3,6 +3,7 @@
 use super::super::testing::{PATIENCE, cell, eventually, shared};
 use super::super::{Choice, Connection, Manner, PoolConfig, Tried, Upstreams};
 use super::*;
+use crate::buffers::Budget;
 use crate::head::HeadError;
 use crate::messages::Ending;
 use crate::relay::{Sink, Source};
@@ -36,6 +37,7 @@ impl Arrived {
 /// An endpoint and the worker that uses it.
 struct Bench {
     upstreams: Rc<Upstreams>,
+    budget: Arc<Budget>,
     cell: Arc<BackendCell>,
     arrived: RefCell<mpsc::UnboundedReceiver<Arrived>>,
     /// Tells the newest connection to go.
@@ -56,8 +58,10 @@ impl Bench {
                 tokio::task::spawn_local(endpoint(socket, count.get(), streams, tell.clone(), leave.clone()));
             }
         });
+        let budget = Budget::new(usize::MAX);
         Self {
-            upstreams: Rc::new(Upstreams::new(shared(), config)),
+            upstreams: Rc::new(Upstreams::new(shared(), config, budget.clone())),
+            budget,
             cell,
             arrived: RefCell::new(arrived),
             go_away,
@@ -248,6 +252,31 @@ async fn beyond_all_connections_requests_wait_for_room() {
 }
 
 #[tokio::test]
+async fn what_an_endpoint_has_sent_and_nobody_has_read_counts_against_the_budget() {
+    const BODY: &str = "0123456789abcdef";
+    local(async {
+        let bench = Bench::new(PoolConfig::default(), 100).await;
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            let mut stream = bench.stream().await;
+            send(&mut stream);
+            bench.next().await.answer(BODY);
+            streams.push(stream);
+        }
+        eventually(|| bench.budget.used() == 3 * BODY.len()).await;
+        assert_eq!(read_all(&mut streams[0]).await, BODY);
+        assert_eq!(bench.budget.used(), 2 * BODY.len(), "one was read");
+        let mut head_only = streams.pop().unwrap();
+        read_head(&mut head_only).await.map_err(|f| f.to_string()).unwrap();
+        drop(head_only);
+        assert_eq!(bench.budget.used(), BODY.len(), "one was given up");
+        streams.clear();
+        assert_eq!(bench.budget.used(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_connection_that_is_told_to_go_takes_no_more_and_ends_what_it_has() {
     local(async {
         let bench = Bench::new(PoolConfig::default(), 100).await;
@@ -285,7 +314,7 @@ async fn a_refused_stream_was_never_processed_and_a_reset_one_may_have_been() {
 async fn streams_above_the_last_one_of_a_goaway_were_never_processed() {
     local(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let upstreams = Upstreams::new(shared(), PoolConfig::default());
+        let upstreams = Upstreams::new(shared(), PoolConfig::default(), Budget::new(usize::MAX));
         let cell = cell(&[listener.local_addr().unwrap()]);
         let manner = upstreams.manner(&Arc::default(), Protocol::H2c, false, b"");
         let choice = upstreams.choose(&cell, Balance::RoundRobin, &Tried::default());
@@ -319,7 +348,7 @@ async fn those_who_wait_for_a_connection_fail_with_it() {
         refusing
             .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
             .unwrap();
-        let upstreams = Upstreams::new(shared(), PoolConfig::default());
+        let upstreams = Upstreams::new(shared(), PoolConfig::default(), Budget::new(usize::MAX));
         let cell = cell(&[refusing.local_addr().unwrap().as_socket().unwrap()]);
         let manner = upstreams.manner(&Arc::default(), Protocol::H2c, false, b"");
         let choice = upstreams.choose(&cell, Balance::RoundRobin, &Tried::default());
