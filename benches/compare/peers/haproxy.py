@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 from benches.compare.peers.base import HSTS, Peer
@@ -71,8 +72,9 @@ class HAProxy(Peer):
 
     @classmethod
     def version(cls) -> str:
-        said = subprocess.run([cls.program, "-v"], capture_output=True, text=True, check=True).stdout
-        return said.split()[2]
+        said = subprocess.run([cls.program, "-vv"], capture_output=True, text=True, check=True).stdout
+        library = re.findall(r"Running on OpenSSL version : (OpenSSL \S+)", said)
+        return ", ".join([said.split()[2], *library])
 
     def command(self) -> list[str]:
         config = self.folder / "haproxy.cfg"

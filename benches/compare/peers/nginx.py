@@ -103,7 +103,9 @@ class Nginx(Peer):
 
     @classmethod
     def version(cls) -> str:
-        return cls._built().partition("nginx/")[2].split()[0]
+        said = cls._built()
+        library = re.findall(r"(?:running|built) with (OpenSSL \S+)", said)
+        return f"{said.partition('nginx/')[2].split()[0]}, {library[-1]}"
 
     @classmethod
     def missing(cls, way: Way) -> str:

@@ -39,6 +39,11 @@ impl Tunnel {
         }
     }
 
+    /// True when the source may send more and the sink has taken all that it sent.
+    pub fn is_even(&self) -> bool {
+        self.state == State::Open && self.out.waiting() == 0
+    }
+
     /// When bytes last came.
     pub fn moved(&self) -> Instant {
         self.moved

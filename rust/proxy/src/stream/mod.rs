@@ -8,6 +8,7 @@
 //! | [`passthrough`] | a connection to the TLS port, of which nothing but the server name is read |
 //! | [`reach`] | an endpoint is chosen and connected to, another one if it cannot be reached |
 //! | [`relay`] | bytes both ways, until both sides have closed or nothing has moved for too long |
+//! | [`splice`] | one direction of a long stream, moved by the kernel |
 //! | [`account`] | what is counted and logged of a stream |
 //!
 //! A stream holds its route and its sockets. Nothing that changes in the configuration touches it.
@@ -18,5 +19,6 @@ pub(crate) mod listeners;
 pub(crate) mod passthrough;
 pub(crate) mod reach;
 pub(crate) mod relay;
+pub(crate) mod splice;
 pub(crate) mod tcp;
 pub(crate) mod udp;
