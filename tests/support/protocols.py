@@ -138,7 +138,8 @@ def _over(*each: Spoken) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("spoken", each, ids=[type(one).__name__ for one in each])
 
 
-OVER_ALL = _over(Http1(), H2c(), Http2(), Http3())
+EVERY: tuple[Spoken, ...] = (Http1(), H2c(), Http2(), Http3())
+OVER_ALL = _over(*EVERY)
 """A test with the argument `spoken`, once for each."""
 OVER_HTTP2 = _over(H2c(), Http2())
 """The same, for both ways to HTTP/2."""
