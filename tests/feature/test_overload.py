@@ -19,60 +19,64 @@ from tests.support.stuck import stuck_endpoint
 MIB = 1 << 20
 BUDGET = 256 * MIB
 WINDOW = 128 * 1024
-"""What a stream may send before anybody takes it; a connection has 128 of them."""
-AT_ONCE = 8
-"""Streams between two looks at the metrics: a MiB, which the kernel takes even if nothing more is read."""
+"""What a stream may send before anybody takes it."""
+STREAMS = 128
+"""Of a connection."""
 
 
 @pytest.fixture
-def process(spawn: Spawn, backends: Backends) -> Iterator[Process]:
-    """In front of a backend that answers, and of one below `/stuck` that never takes a connection."""
-    with stuck_endpoint() as stuck:
-        yield spawn(
-            service("web", backends("web")),
-            service("stuck", stuck),
-            ingress("web", Rule("web"), Rule("stuck", "/stuck"), annotations={"proxy-body-size": "0"}),
-            connect_timeout="600s",
-            body_timeout="600s",
-            workers=2,
-            **ALL,
-        )
+def stuck() -> Iterator[ExitStack]:
+    """What holds a backend that never takes a connection: when it is closed, connections are refused."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def process(spawn: Spawn, backends: Backends, stuck: ExitStack) -> Process:
+    """In front of a backend that answers, and of the stuck one below `/stuck`."""
+    return spawn(
+        service("web", backends("web")),
+        service("stuck", stuck.enter_context(stuck_endpoint())),
+        ingress("web", Rule("web"), Rule("stuck", "/stuck"), annotations={"proxy-body-size": "0"}),
+        connect_timeout="600s",
+        body_timeout="600s",
+        workers=2,
+        **ALL,
+    )
 
 
 def buffered(process: Process) -> float:
     return process.metrics().sum("fastingress_buffered_bytes")
 
 
-def uploads_that_use_it_up(process: Process, stack: ExitStack) -> list[H2Client]:
-    """Connections with bodies that nobody takes; the last one has just met the end."""
-    clients: list[H2Client] = []
-    while True:
-        clients.append(stack.enter_context(H2Client(process.http)).until_settled())
-        for _ in range(128 // AT_ONCE):
-            upload(clients[-1], AT_ONCE)
-            if buffered(process) >= BUDGET:
-                return clients
-
-
 def upload(client: H2Client, streams: int) -> None:
-    for _ in range(streams):
-        stream = client.start(request_fields(b"/stuck", method=b"POST"), end=False)
+    """Fills the windows of so many streams to the stuck backend, once they are open."""
+    opened = [client.start(request_fields(b"/stuck", method=b"POST"), end=False) for _ in range(streams)]
+    client.round_trip()
+    for stream in opened:
         client.send_body(stream, [bytes(WINDOW)], end=False)
 
 
-def test_requests_are_refused_while_bodies_use_up_the_memory_and_served_after(process: Process) -> None:
+def test_requests_are_refused_while_bodies_use_up_the_memory_and_served_after(
+    process: Process, stuck: ExitStack
+) -> None:
     before = resident_bytes(process.pid)
     with ExitStack() as stack:
-        *others, last = uploads_that_use_it_up(process, stack)
-        late = last.start(request_fields(b"/"))
+        *others, waits = (stack.enter_context(H2Client(process.http)).until_settled() for _ in range(17))
+        upload(waits, 1)
+        for client in others[1:]:
+            upload(client, STREAMS)
+        assert process.get().status == 200
+        upload(others[0], STREAMS - 1)
+        process.until(lambda: buffered(process) >= BUDGET)
+        late = waits.start(request_fields(b"/"))
         for spoken in EVERY:
             answer = spoken.ask(process, headers=[("accept", "application/json")])
             assert (answer.status, json.loads(answer.text)["reason"]) == (503, "overload")
-        assert buffered(process) < BUDGET + 32 * MIB
+        assert buffered(process) < BUDGET + MIB
         assert resident_bytes(process.pid) - before < 2 * BUDGET
-        for client in others:
-            client.close()
+        stuck.close()
         # It holds more than its share, so it was not read from: its request waited where others were refused.
-        assert last.answer(late).status == 200
-    process.until(lambda: buffered(process) == 0)
+        assert waits.answer(late).status == 200
+        process.until(lambda: buffered(process) == 0)
     assert [spoken.ask(process).text for spoken in EVERY] == ["web"] * len(EVERY)
