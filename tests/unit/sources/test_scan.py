@@ -129,8 +129,29 @@ def test_files_that_cannot_be_read_are_problems(tmp_path: Path) -> None:
     assert sorted(world.hosts()) == ["bom", "wide"]
     assert [(problem.code, problem.origin and problem.origin.line) for problem in world.all_problems()] == [
         ("UnreadableFile", 1),
+        ("UnreadableFile", 1),
         ("InvalidEncoding", 2),
+        ("UnreadableFile", 1),
     ]
+
+
+def test_what_has_the_name_of_a_manifest_and_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "null.json").symlink_to(os.devnull)
+    os.mkfifo(tmp_path / "pipe.yml")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "folder.yaml").mkdir()
+    source = ManifestSource([tmp_path])
+    for _ in range(2):
+        problems = source.scan().problems
+        assert {Path(path).name: [str(one.message) for one in found] for path, found in problems.items()} == {
+            "gone.yaml": ["cannot be read: it is a link to nothing"],
+            "null.json": ["cannot be read: it is a character device, and no file"],
+            "pipe.yml": ["cannot be read: it is a named pipe, and no file"],
+        }
+    for path in tmp_path.iterdir():
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert not any(source.scan().problems.values())
 
 
 def test_names_that_are_not_text_are_problems(tmp_path: Path) -> None:

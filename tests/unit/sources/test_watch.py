@@ -505,3 +505,22 @@ def test_a_path_that_is_not_there_at_the_start_ends_the_watch(tmp_path: Path) ->
             await anext(ManifestSource([tmp_path / "nowhere"]).watch())
 
     asyncio.run(run())
+
+
+def test_a_link_that_loses_its_file_is_told_and_its_objects_go(tmp_path: Path) -> None:
+    target, folder = tmp_path / "there.yaml", tmp_path / "folder"
+    target.write_text(ingress("a"))
+    folder.mkdir()
+    (folder / "a.yaml").symlink_to(target)
+
+    async def scenario(world: World) -> None:
+        target.unlink()
+        await world.until(lambda: not world.hosts() and world.codes() == ["UnreadableFile"])
+        (folder / "a.yaml").unlink()
+        await world.until(lambda: world.codes() == [])
+        os.mkfifo(folder / "b.yaml")
+        await world.until(lambda: world.codes() == ["UnreadableFile"])
+        move_into_place(folder / "b.yaml", ingress("b"))
+        await world.until(lambda: "b" in world.hosts() and world.codes() == [])
+
+    watching(folder, scenario)

@@ -25,7 +25,7 @@ from fastingress.sources.manifests.reading import (
     Unreadable,
     read_file,
 )
-from fastingress.sources.manifests.tree import Denied, File, Root, place_of, roots_of, walk
+from fastingress.sources.manifests.tree import Denied, File, Root, Strange, place_of, roots_of, strangeness, walk
 from fastingress.sources.manifests.watching import Dirty, Watcher
 
 GRACE = 0.04
@@ -133,6 +133,9 @@ class ManifestSource:
         for item in walk(root, watcher.add_folder if watcher else _no_watch):
             if isinstance(item, Denied):
                 self._note_folder(item.path, "UnreadablePath", f"cannot be read: {item.reason}")
+            elif isinstance(item, Strange):
+                seen.add(item.path)
+                self._miss(item.path)
             else:
                 seen.add(item.path)
                 self._meet(item, watcher)
@@ -157,7 +160,7 @@ class ManifestSource:
             outcome = BeingWritten()
         waited = self._waiting.pop(path, None)
         if isinstance(outcome, Missing):
-            self._leave(path)
+            self._miss(path)
             return
         self._return(path)
         if isinstance(outcome, BeingWritten):
@@ -165,8 +168,7 @@ class ManifestSource:
             delay = min(2 * waited.delay, LAST_LOOK) if waited else FIRST_LOOK
             self._waiting[path] = _Wait(self._clock() + delay, delay)
         elif isinstance(outcome, Unreadable):
-            problem = Problem("UnreadableFile", "error", None, f"cannot be read: {outcome.reason}", Origin(path, 1, 0))
-            self._catalog.failed(path, problem)
+            self._catalog.failed(path, _unreadable(path, outcome.reason))
         else:
             self._take(path, outcome)
 
@@ -184,6 +186,15 @@ class ManifestSource:
             if self._catalog.content(path) is None:
                 message = "is open for writing by another process; it is read as soon as that one closes it"
                 self._catalog.failed(path, Problem("BeingWritten", "warning", None, message, Origin(path, 1, 0)))
+
+    def _miss(self, path: str) -> None:
+        """No file is there. What it said holds for a moment; without anything to hold, what is in its place is told."""
+        reason = strangeness(path) if self._catalog.content(path) is None else ""
+        if not reason:
+            self._leave(path)
+            return
+        self._return(path)
+        self._catalog.failed(path, _unreadable(path, reason))
 
     def _leave(self, path: str) -> None:
         if self._catalog.leave(path):
@@ -206,10 +217,16 @@ class ManifestSource:
         self._signatures.pop(path, None)
         self._gone.pop(path, None)
         self._waiting.pop(path, None)
+        if not any(root.path == path for root in self._roots):
+            self._miss(path)
 
     def _take_parsed(self) -> int:
         parsed, self._parsed = self._parsed, 0
         return parsed
+
+
+def _unreadable(path: str, reason: str) -> Problem:
+    return Problem("UnreadableFile", "error", None, f"cannot be read: {reason}", Origin(path, 1, 0))
 
 
 def _no_watch(path: str) -> None:

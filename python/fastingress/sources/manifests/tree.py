@@ -17,6 +17,12 @@ from fastingress.sources.manifests.reading import Signature, signature_of
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _DEEPEST = 64
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
 
 
 class Root(NamedTuple):
@@ -41,6 +47,12 @@ class Denied(NamedTuple):
 
     path: str
     reason: str
+
+
+class Strange(NamedTuple):
+    """What has the name of a manifest file and is none."""
+
+    path: str
 
 
 def roots_of(paths: list[str]) -> list[Root]:
@@ -86,7 +98,20 @@ def _is_text(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
-def walk(root: Root, on_folder: Callable[[str], None]) -> Iterator[File | Denied]:
+def strangeness(path: str) -> str:
+    """Why what is at a path cannot be a file; empty for a file, a folder, and where there is nothing."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return "it is a link to nothing" if os.path.islink(path) else ""
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return ""
+    return f"it is {_KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file"
+
+
+def walk(root: Root, on_folder: Callable[[str], None]) -> Iterator[File | Denied | Strange]:
     """All there is below a root; nothing if it is not there.
 
     `on_folder` is called before a folder is listed, and for no folder that is not.
@@ -113,7 +138,7 @@ def place_of(path: str, roots: Sequence[Root]) -> str:
 
 def _walk_folder(
     path: str, above: frozenset[tuple[int, int]], on_folder: Callable[[str], None]
-) -> Iterator[File | Denied]:
+) -> Iterator[File | Denied | Strange]:
     """`above` are the folders this one is in, so that a link to one of them is not followed in circles."""
     try:
         own = os.stat(path)
@@ -134,11 +159,23 @@ def _walk_folder(
         if not _is_text(entry.name):
             yield Denied(entry.path.encode("utf-8", "backslashreplace").decode(), "its name is not UTF-8")
             continue
-        try:
-            status = entry.stat()
-        except OSError:
-            continue
-        if stat.S_ISDIR(status.st_mode):
+        status = _status(entry)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             yield from _walk_folder(entry.path, above | {identity}, on_folder)
-        elif stat.S_ISREG(status.st_mode) and is_manifest_name(entry.name):
-            yield File(entry.path, signature_of(status), entry.is_symlink())
+        elif is_manifest_name(entry.name):
+            yield _leaf(entry, status)
+
+
+def _leaf(entry: os.DirEntry[str], status: os.stat_result | None) -> File | Strange:
+    """What has the name of a manifest file."""
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return Strange(entry.path)
+    return File(entry.path, signature_of(status), entry.is_symlink())
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Of what a link leads to; None where it leads nowhere."""
+    try:
+        return entry.stat()
+    except OSError:
+        return None
