@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from fastingress.config.declared import CLUSTER_GROUPS, Config
 from fastingress.config.flag import FLAGS
 from fastingress.errors import ConfigError
+
+_ALL = {"0.0.0.0", "::"}
 
 
 def refuse_contradictions(config: Config) -> None:
@@ -29,6 +32,7 @@ def without_effect(config: Config) -> list[str]:
 def _contradictions(config: Config) -> Iterator[str]:
     if config.http_port is None and config.https_port is None:
         yield "--http-port, --https-port: both are off, there is nothing to serve"
+    yield from _ports_given_twice(config)
     if config.use_proxy_protocol and not config.proxy_protocol_from:
         yield "--use-proxy-protocol: --proxy-protocol-from has to say which networks are believed (0.0.0.0/0,::/0: all)"
     if config.h2c and config.http_port is None:
@@ -40,6 +44,24 @@ def _contradictions(config: Config) -> Iterator[str]:
     for name in ("kubeconfig", "context") if config.manifests else ():
         if getattr(config, name) is not None:
             yield f"{FLAGS[name].option} is for a cluster, --manifests does without one: give one or the other"
+
+
+def _ports_given_twice(config: Config) -> Iterator[str]:
+    """Of the gateway itself; 0 is any that is free. Services on ports of their own are compared where they are read."""
+    listeners = [
+        ("--http-port", config.http_port, config.bind),
+        ("--https-port", config.https_port, config.bind),
+        ("--admin-port", config.admin_port, config.admin_bind),
+    ]
+    for (first, port, bind), (second, other, other_bind) in combinations(listeners, 2):
+        if port and port == other and _overlap(bind, other_bind):
+            yield f"{second}: port {port} is that of {first}"
+
+
+def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether one port cannot be had at both. No address is all of them."""
+    everywhere = any(not addresses or _ALL & set(addresses) for addresses in (some, others))
+    return everywhere or bool(set(some) & set(others))
 
 
 class _Rule(NamedTuple):

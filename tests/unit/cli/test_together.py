@@ -24,6 +24,9 @@ FREE = ["--bind", "127.0.0.1", "--http-port", "0", "--https-port", "0", "--admin
         ({"h2c": True, "http_port": "off"}, "--h2c: .* --http-port, which is off"),
         ({"http3": True, "https_port": "off"}, "--http3: .* --https-port, which is off"),
         ({"http3": True, "ssl_protocols": "TLSv1.2"}, "--http3: .*TLSv1.3, which is not among --ssl-protocols TLSv1.2"),
+        ({"http_port": 7001, "https_port": 7001}, "--https-port: port 7001 is that of --http-port$"),
+        ({"http_port": 7001, "admin_port": 7001}, "--admin-port: port 7001 is that of --http-port$"),
+        ({"admin_port": 8443, "bind": "127.0.0.1"}, "--admin-port: port 8443 is that of --https-port$"),
         ({"manifests": "x", "kubeconfig": "y"}, "--kubeconfig is for a cluster"),
         ({"manifests": "x", "context": "y"}, "--context is for a cluster"),
     ],
@@ -32,6 +35,35 @@ def test_what_contradicts_each_other_is_refused(options: dict[str, Any], says: s
     config = from_options(options)
     with pytest.raises(ConfigError, match=f"^{says}"):
         refuse_contradictions(config)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"http_port": 0, "https_port": 0, "admin_port": 0},
+        {"http_port": 7001, "admin_port": 7001, "bind": "127.0.0.2"},
+        {"http_port": 7001, "https_port": "off", "admin_port": "off"},
+    ],
+)
+def test_ports_that_can_all_be_had_are_no_contradiction(options: dict[str, Any]) -> None:
+    refuse_contradictions(from_options(options))
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--http-port", "7001", "--https-port", "7001"], "--https-port: port 7001 is that of --http-port"),
+        (["--http-port", "7001", "--tcp", "7001=a/b:1"], "--tcp 7001=a/b:1: port 7001 is that of --http-port"),
+        (["--udp", "8443=a/b:1", "--http3"], "--udp 8443=a/b:1: port 8443 is that of --http3"),
+        (["--tcp", "7001=a/b:1", "--tcp", "7001=a/c:1"], "--tcp 7001=a/c:1: port 7001 is that of --tcp 7001=a/b:1"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_port_given_twice_is_told_with_both_flags_by_check_and_by_run(
+    tmp_path: Path, command: str, flags: list[str], says: str
+) -> None:
+    done = run(command, "--manifests", str(tmp_path), *flags)
+    assert (done.returncode, done.stderr) == (2, f"fastingress: {says}\n")
 
 
 @pytest.mark.parametrize(
