@@ -35,10 +35,12 @@ class Destination(Struct, frozen=True):
 
 
 def parse_port(text: str) -> int:
-    """The port that is opened. Raises ValueError."""
+    """The port that is opened, in its one spelling: no sign and no zeros in front. Raises ValueError."""
     word = text.strip()
     if not word.isascii() or not word.isdecimal() or len(word) > 5 or not 0 < int(word) < 65536:
         raise ValueError(f"{text!r} is not a port from 1 to 65535")
+    if word.startswith("0"):
+        raise ValueError(f"{text!r} is not a port: it is written {int(word)}")
     return int(word)
 
 

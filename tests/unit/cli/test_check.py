@@ -100,3 +100,20 @@ def test_a_gateway_that_runs_has_its_own_options() -> None:
     done = run("check", "--admin", "http://127.0.0.1:1", "--enable-ssl-passthrough")
     assert done.returncode == 2
     assert "--admin asks a running gateway, which has its own --enable-ssl-passthrough" in done.stderr
+
+
+def test_a_port_in_another_spelling_is_wrong_itself_and_takes_no_port_of_another(tmp_path: Path) -> None:
+    entries = {"09000": "default/db:80", "9000": "default/db:80", "9001": "default/db:080", "00": "default/db:80"}
+    metadata = {"name": "tcp", "namespace": "default"}
+    manifests.write(
+        tmp_path / "all.yaml",
+        service("db", "127.0.0.1:1"),
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": entries},
+    )
+    table = fastingress.RouteTable.from_manifests(tmp_path, tcp_services_configmap="default/tcp")
+    assert [port.port for port in table.ports] == [9000]
+    assert [(problem.code, problem.message.split(";")[0]) for problem in table.problems] == [
+        ("InvalidStream", "data[00]: '00' is not a port from 1 to 65535"),
+        ("InvalidStream", "data[09000]: '09000' is not a port: it is written 9000"),
+        ("InvalidStream", "data[9001]: '080' is not a port: it is written 80"),
+    ]
