@@ -174,7 +174,7 @@ def test_many_streams_at_once_each_get_their_own_answer(shop: Open) -> None:
                 assert client.answer(stream).text == target * 1000
 
 
-def test_a_stream_that_stands_still_leaves_the_others_alone(shop: Open) -> None:
+def test_an_upload_that_stands_still_leaves_the_others_alone(shop: Open) -> None:
     let_go = threading.Event()
 
     def answer(exchange: Exchange) -> None:
@@ -196,6 +196,24 @@ def test_a_stream_that_stands_still_leaves_the_others_alone(shop: Open) -> None:
         assert not client.answers[stalled].ended
         let_go.set()
         assert client.answer(stalled).text == hashlib.sha256(body * 20).hexdigest()
+
+
+def test_a_download_that_is_given_no_window_leaves_the_others_alone(shop: Open) -> None:
+    window, big = 1 << 16, os.urandom(2_000_000)
+
+    def answer(exchange: Exchange) -> None:
+        exchange.answer(200, big)
+
+    gateway, _ = shop(answer)
+    with Http3Client(gateway.https, max_data=window) as client:
+        stalled = client.request("/stalled")
+        client.hold(stalled)
+        moving = [client.request(f"/{n}") for n in range(10)]
+        assert [client.answer(stream).body == big for stream in moving] == [True] * 10
+        assert client.answers[stalled].status == 200
+        assert window // 2 < len(client.answers[stalled].body) <= window
+        client.let_go(stalled)
+        assert client.answer(stalled).body == big
 
 
 def test_a_client_that_takes_its_request_back_ends_it_at_the_backend(shop: Open) -> None:

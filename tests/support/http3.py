@@ -24,6 +24,9 @@ from aioquic.quic.events import (
     StopSendingReceived,
     StreamReset,
 )
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from aioquic.quic.stream import QuicStream
 from aioquic.tls import SessionTicket
 
 Address = tuple[str, int]
@@ -89,6 +92,9 @@ class Http3Client:
             max_stream_data=max_data,
         )
         self.quic = QuicConnection(configuration=configuration, session_ticket_handler=self.tickets.append)
+        self._held: set[int] = set()
+        self._widen = self.quic._write_stream_limits
+        vars(self.quic)["_write_stream_limits"] = self._widen_unless_held
         self.answers: dict[int, Answer] = {}
         self.handshake: HandshakeCompleted | None = None
         self.terminated: ConnectionTerminated | None = None
@@ -186,6 +192,15 @@ class Http3Client:
         self.quic.stop_stream(stream, code)
         self._send()
 
+    def hold(self, stream: int) -> None:
+        """Gives a stream no more window than it has; otherwise it gets more as bytes come."""
+        self._held.add(stream)
+
+    def let_go(self, stream: int) -> None:
+        """Takes that back."""
+        self._held.remove(stream)
+        self._send()
+
     def answer(self, stream: int, *, timeout: float = TIMEOUT) -> Answer:
         """The whole answer, or what came of it before it was reset or the connection ended."""
         answer = self.answers[stream]
@@ -225,6 +240,10 @@ class Http3Client:
         while (event := self.quic.next_event()) is not None:
             self._take(event)
         self._send()
+
+    def _widen_unless_held(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
+        if stream.stream_id not in self._held:
+            self._widen(builder, space, stream)
 
     def _send(self) -> None:
         for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
