@@ -7,12 +7,13 @@
 use crate::downstream::{After, AnswerHead};
 use crate::error::Failure;
 use crate::filters;
-use crate::grpc::{self, Form};
+use crate::grpc::Form;
 use crate::h3::announce::announce;
 use crate::head::{HeadError, poll_head};
 use crate::messages::{Ending, framing_from_messages};
 use crate::relay::{Pump, PumpError, Tunnel, Wait};
 use crate::request::{Found, Request};
+use crate::respond;
 use crate::upstream::{Choice, Connection};
 use fastingress_http1::scan::{Limits, Scan};
 use fastingress_http1::{Framing, Head, Name, Version, encode, hop, response as parse};
@@ -48,8 +49,6 @@ pub struct Attempt<'r, 'c> {
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
-    /// When a call of gRPC has to be answered.
-    until: Option<Instant>,
 }
 
 /// How an exchange with a backend came to its end.
@@ -67,12 +66,9 @@ impl<'r, 'c> Attempt<'r, 'c> {
         let options = &worker.shared.options;
         let read_timeout = filters::read_timeout(&found.route, &found.settings);
         let mut client_timeout = Duration::from_millis(options.body_timeout_ms.into());
-        let mut until = None;
         if Form::of(&request.head).is_some() {
             // Between two messages of a call there may be silence: no more is asked of its client than of its server.
             client_timeout = client_timeout.max(read_timeout);
-            let left = grpc::timeout(&request.head).map(|time| time.saturating_sub(request.record.start.elapsed()));
-            until = left.map(|left| Instant::now() + left);
         }
         if let Some(form) = request.grpc_web {
             connection.stream = connection.stream.translated(form);
@@ -82,7 +78,6 @@ impl<'r, 'c> Attempt<'r, 'c> {
             read_timeout,
             send_timeout: filters::send_timeout(&found.route, &found.settings),
             client_timeout,
-            until,
             request,
             found,
             connection,
@@ -94,7 +89,8 @@ impl<'r, 'c> Attempt<'r, 'c> {
         }
     }
 
-    /// Connects while watching the client: one that goes away is not connected for.
+    /// Connects while watching the client: one that goes away, or whose deadline passes, is not connected for. A deadline
+    /// says nothing about the endpoint, which is not set aside for it.
     pub async fn connect(request: &mut Request<'_>, choice: &Choice, timeout: Duration) -> Result<Connection, Failure> {
         let worker = request.client.worker.clone();
         // Boxed: a handshake is large, seldom, and would have its place in every request.
@@ -103,7 +99,10 @@ impl<'r, 'c> Attempt<'r, 'c> {
             if let Poll::Ready(connected) = connecting.as_mut().poll(cx) {
                 return Poll::Ready(connected);
             }
-            request.client.poll_gone(cx).map(|()| Err(Failure::ClientGone))
+            if request.client.poll_gone(cx).is_ready() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            request.poll_deadline(cx).map(|()| Err(Failure::Deadline))
         })
         .await
     }
@@ -193,12 +192,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
                 (_, since) => (since + self.client_timeout, Failure::ClientTimeout),
             }
         };
-        let (at, failure) = match self.until {
-            Some(until) if until < at => (until, Failure::Deadline),
-            _ => (at, failure),
-        };
-        self.request.client.deadline.set(at);
-        self.request.client.deadline.poll(cx).map(|()| Err(failure))
+        self.request.poll_late(cx, at, failure).map(Err)
     }
 
     /// Moves the request body. A backend that takes no more of it is not an error yet: it may have answered.
@@ -337,8 +331,19 @@ impl<'r, 'c> Attempt<'r, 'c> {
         self.request.record.status = self.head.status();
         let moved = poll_fn(|cx| self.poll_relay(cx, &mut down)).await;
         self.request.record.bytes_out += down.out.written();
+        if let Err(failure @ Failure::Deadline) = &moved {
+            self.end_call(failure, outgoing, &down);
+        }
         moved?;
         Ok(Exchanged::Answered { answer, keep_alive })
+    }
+
+    /// Says at the end of an answer under way why it ends. One whose length was said, or of which something has not left, is
+    /// cut instead.
+    fn end_call(&mut self, failure: &Failure, framing: Framing, down: &Pump) {
+        if framing == Framing::UntilClose && down.out.waiting() == 0 {
+            respond::end_call(self.request, failure);
+        }
     }
 
     /// Policies on the answer's head. A Date is added where there is none (RFC 9110 section 6.6.1).
@@ -379,8 +384,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
             }
             _ => (since.max(body.wait().1) + self.read_timeout, Failure::ReadTimeout),
         };
-        self.request.client.deadline.set(at);
-        self.request.client.deadline.poll(cx).map(|()| Err(failure))
+        self.request.poll_late(cx, at, failure).map(Err)
     }
 
     fn poll_to_client(&mut self, cx: &mut Context<'_>, down: &mut Pump) -> Poll<Result<(), Failure>> {

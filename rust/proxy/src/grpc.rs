@@ -3,7 +3,7 @@
 //! A client of gRPC reads `grpc-status`, not the status of HTTP, so our own answers to it carry both. Calls themselves pass
 //! as any other request of HTTP/2.
 
-use fastingress_http1::{Head, Name};
+use fastingress_http1::{Head, Name, Trailers};
 use std::time::Duration;
 
 const NATIVE: &[u8] = b"application/grpc";
@@ -116,6 +116,16 @@ impl Status {
         }
     }
 
+    /// The status and what it is about, at the end of an answer.
+    pub fn trailers(self, message: &str) -> Trailers {
+        let status = self.text();
+        let fields = [
+            (&b"grpc-status"[..], status.as_bytes()),
+            (b"grpc-message", message.as_bytes()),
+        ];
+        Trailers::assemble(fields.into_iter()).expect("both may be trailers")
+    }
+
     /// The number, as text.
     pub fn text(self) -> String {
         (self as u8).to_string()
@@ -161,6 +171,19 @@ mod tests {
             head.get(Name::ContentType),
             Some(&b"application/grpc+proto"[..]),
             "it was another form"
+        );
+    }
+
+    #[test]
+    fn a_status_at_the_end_is_two_trailers() {
+        let trailers = Status::DeadlineExceeded.trailers("deadline_exceeded");
+        let fields: Vec<_> = trailers.iter().map(|(_, name, value)| (name, value)).collect();
+        assert_eq!(
+            fields,
+            [
+                (&b"grpc-status"[..], &b"4"[..]),
+                (b"grpc-message", b"deadline_exceeded")
+            ]
         );
     }
 

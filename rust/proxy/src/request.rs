@@ -7,7 +7,7 @@ use crate::attempt::Attempt;
 use crate::downstream::{After, Client};
 use crate::error::Failure;
 use crate::filters::{self, Verdict};
-use crate::grpc::Form;
+use crate::grpc::{self, Form};
 use crate::h3::announce::is_announced_to;
 use crate::messages::framing_from_messages;
 use crate::record::Record;
@@ -18,6 +18,7 @@ use crate::upstream::{Choice, Tried};
 use fastingress_http1::{Framing, Head, Name, Version, hop, path, request as parse};
 use fastingress_route::{Route, schema};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Bytes of a request body that are kept in case it must be sent again.
@@ -43,6 +44,8 @@ pub struct Request<'c> {
     pub record: Record,
     /// The form of gRPC-Web it came in, if it is passed on as gRPC.
     pub grpc_web: Option<Form>,
+    /// When a call of gRPC has to be over.
+    until: Option<tokio::time::Instant>,
     /// True once a byte of the final answer may have reached the client.
     pub answered: bool,
     /// Pooled connections have had their chance.
@@ -99,6 +102,7 @@ impl<'c> Request<'c> {
             body,
             record,
             grpc_web: None,
+            until: None,
             answered: false,
             only_fresh: false,
             announces: false,
@@ -119,15 +123,20 @@ impl<'c> Request<'c> {
         if let Verdict::Respond(local) = self.filter(&found) {
             return respond::local(self, &local).await;
         }
-        self.translate(&found);
+        self.prepare_call(&found);
         self.upstream(&found).await
     }
 
-    /// Makes gRPC of gRPC-Web where the route says so.
-    fn translate(&mut self, found: &Found) {
+    /// What a call of gRPC needs: its deadline, and to be made of gRPC-Web where the route says so.
+    fn prepare_call(&mut self, found: &Found) {
+        let Some(form) = Form::of(&self.head) else {
+            return;
+        };
+        let start = tokio::time::Instant::from_std(self.record.start);
+        self.until = grpc::timeout(&self.head).map(|time| start + time);
         let asked = found.route.policy.grpc_web.unwrap_or(false) && speaks_messages(found);
-        self.grpc_web = Form::of(&self.head).filter(|form| asked && *form != Form::Native);
-        if let Some(form) = self.grpc_web {
+        if asked && form != Form::Native {
+            self.grpc_web = Some(form);
             grpc_web::translate_request(&mut self.head, form);
         }
     }
@@ -305,6 +314,24 @@ impl<'c> Request<'c> {
             }
             _ => false,
         }
+    }
+
+    /// Ready when the deadline of the call has passed.
+    pub fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(until) = self.until else {
+            return Poll::Pending;
+        };
+        self.client.deadline.set(until);
+        self.client.deadline.poll(cx)
+    }
+
+    /// Ready at that time with that failure, or before it when the deadline of the call has passed.
+    pub fn poll_late(&mut self, cx: &mut Context<'_>, at: tokio::time::Instant, failure: Failure) -> Poll<Failure> {
+        if self.until.is_some_and(|until| until < at) {
+            return self.poll_deadline(cx).map(|()| Failure::Deadline);
+        }
+        self.client.deadline.set(at);
+        self.client.deadline.poll(cx).map(|()| failure)
     }
 
     fn finish(mut self) {

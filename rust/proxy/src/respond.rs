@@ -72,6 +72,16 @@ pub async fn fail(request: &mut Request<'_>, failure: Failure) -> After {
     send(request, &answer).await
 }
 
+/// Ends the answer to a call of gRPC that is under way, with a status in place of the backend's: between two pieces of its
+/// body, and only if its length was not said. Any other answer is left to be cut.
+pub fn end_call(request: &mut Request<'_>, failure: &Failure) {
+    if form_of(request) == Some(Form::Native) {
+        let trailers = status_of(failure).trailers(failure.reason());
+        // A stream that has gone needs no end.
+        let _gone = request.client.stream.finish(Some(&trailers));
+    }
+}
+
 /// Answers a head that was refused before there was a request.
 pub async fn refuse(client: &mut Client, head: &Head, failure: Failure) -> After {
     let mut record = Record::new(Instant::now(), &client.info, protocol(head.version()));
