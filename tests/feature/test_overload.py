@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.support.fixtures import Backends, Spawn
-from tests.support.frames import H2Client, request_fields
+from tests.support.frames import INITIAL_WINDOW_SIZE, H2Client, request_fields
 from tests.support.manifests import Rule, ingress, service
+from tests.support.nginx import nginx as running_nginx
 from tests.support.proc import resident_bytes
 from tests.support.process import Process
 from tests.support.protocols import ALL, EVERY
@@ -20,6 +22,8 @@ MIB = 1 << 20
 BUDGET = 256 * MIB
 WINDOW = 128 * 1024
 """What a stream may send before anybody takes it."""
+SENT = 64 * 1024
+"""What an endpoint may send on a stream before anybody takes it."""
 STREAMS = 128
 """Of a connection."""
 
@@ -80,3 +84,35 @@ def test_requests_are_refused_while_bodies_use_up_the_memory_and_served_after(
         assert waits.answer(late).status == 200
         process.until(lambda: buffered(process) == 0)
     assert [spoken.ask(process).text for spoken in EVERY] == ["web"] * len(EVERY)
+
+
+def test_answers_that_are_given_no_window_use_it_up_too(
+    nginx: None, spawn: Spawn, backends: Backends, tmp_path: Path
+) -> None:
+    (tmp_path / "big").write_bytes(bytes(MIB))
+    block = f"server {{ listen %PORT% http2; location / {{ root {tmp_path}; }} }}"
+    shut = ((INITIAL_WINDOW_SIZE, 0),)
+    with running_nginx(tmp_path / "nginx", block) as ((host, port),), ExitStack() as stack:
+        process = spawn(
+            service("web", backends("web")),
+            service("big", f"{host}:{port}"),
+            ingress("web", Rule("web")),
+            ingress("big", Rule("big", "/big"), annotations={"backend-protocol": "H2C"}),
+            body_timeout="600s",
+            workers=2,
+            **ALL,
+        )
+        before = resident_bytes(process.pid)
+        clients: list[H2Client] = []
+        while (held := buffered(process)) < BUDGET:
+            clients.append(stack.enter_context(H2Client(process.http, first=shut)).until_settled())
+            for _ in range(STREAMS):
+                clients[-1].start(request_fields(b"/big"))
+            least = min(BUDGET, held + STREAMS * SENT)
+            process.until(lambda least=least: buffered(process) >= least)  # type: ignore[misc]
+        assert [spoken.ask(process).status for spoken in EVERY] == [503] * len(EVERY)
+        assert resident_bytes(process.pid) - before < 2 * BUDGET
+        for client in clients:
+            client.close()
+        process.until(lambda: buffered(process) == 0)
+        assert [spoken.ask(process).text for spoken in EVERY] == ["web"] * len(EVERY)
