@@ -5,12 +5,15 @@
 
 use crate::compiled::Route;
 use crate::host::{Lost, VirtualHost, Why};
-use crate::schema::{ClientAuth, Compat, PathKind};
+use crate::schema::{ClientAuth, Compat, PathKind, Policy, Settings};
 use crate::table::{RouteTable, with_name};
 use crate::view::RouteView;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The status of a redirect when the one configured is none.
+const REDIRECT_CODE: u16 = 308;
 
 /// The answer to "which rule takes this, and why not the others?".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +30,13 @@ pub struct Explanation {
     pub reason: Box<str>,
     /// Whether a certificate is configured for the host, or TLS passes through to its backend.
     pub host_has_certificate: bool,
+    /// The key `namespace/secret` of the certificate that is configured for the host. Whether it can be served is not known
+    /// here.
+    pub certificate: Option<Box<str>>,
+    /// Whether the rule sends plain requests to https.
+    pub https_redirect: bool,
+    /// The status of redirects to https and between twins, where the rule sends any.
+    pub redirect_code: u16,
     /// Where TLS connections to the host go unopened, in which case the rules are for plain requests alone.
     pub passthrough: Option<RouteView>,
     /// What is asked of the certificates of clients whose request the rule takes.
@@ -79,6 +89,10 @@ impl RouteTable {
             policy: BTreeMap::new(),
             ..RouteView::new(route)
         };
+        let settings = search.winner.map(|route| route.settings.now.load_full());
+        let plain = |route: &Arc<Route>, settings: &Settings| {
+            wants_https(&route.policy, settings, found.host_has_certificate) && !stays_plain(settings, search.path)
+        };
         Explanation {
             host: String::from_utf8_lossy(name).into(),
             path: String::from_utf8_lossy(search.path).into(),
@@ -88,6 +102,16 @@ impl RouteTable {
                 .winner
                 .map_or("no rule takes it: the answer is 404".into(), |route| won(route)),
             host_has_certificate: found.host_has_certificate,
+            certificate: self.certificate(&String::from_utf8_lossy(name)).map(Into::into),
+            https_redirect: search
+                .winner
+                .zip(settings.as_deref())
+                .is_some_and(|(route, now)| plain(route, now)),
+            redirect_code: settings
+                .as_deref()
+                .map(|now| now.redirect_code)
+                .filter(|code| (300..=308).contains(code))
+                .unwrap_or(REDIRECT_CODE),
             passthrough: self.passthrough(name).map(passing),
             client_auth: found.client.map(|policy| policy.auth.clone()),
             losers: search.losers,
@@ -166,6 +190,24 @@ impl Lost {
             Why::Shadowed(by) => format!("it is of an alias, and the host is served by {by}"),
         }
     }
+}
+
+/// As the filter of the data path has it: plain requests go to https when forced, or when the host has a certificate.
+fn wants_https(policy: &Policy, settings: &Settings, host_has_certificate: bool) -> bool {
+    policy.force_ssl_redirect.unwrap_or(settings.force_ssl_redirect)
+        || (policy.ssl_redirect.unwrap_or(settings.ssl_redirect) && host_has_certificate)
+}
+
+/// Below a path that is never redirected to https, by path element.
+fn stays_plain(settings: &Settings, path: &[u8]) -> bool {
+    let below = |prefix: &str| {
+        let rest = path.strip_prefix(prefix.trim_end_matches('/').as_bytes());
+        rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+    };
+    settings
+        .no_tls_redirect
+        .iter()
+        .any(|prefix| !prefix.is_empty() && below(prefix))
 }
 
 fn won(route: &Route) -> Box<str> {

@@ -30,6 +30,8 @@ pub struct RouteView {
     pub endpoints: Vec<Box<str>>,
     /// False while nothing is known about the Service.
     pub known: bool,
+    /// It is kept from its Service, since something of its Ingress could not be understood: the answer is no endpoint's.
+    pub closed: bool,
     /// The name that the endpoints are resolved from.
     pub dns: Option<Box<str>>,
     /// The policies that the Ingress sets, by the name of their annotation. Among all routes of a table also what holds for
@@ -58,6 +60,7 @@ impl RouteView {
             service: route.target.service.clone(),
             endpoints: now.list.iter().map(|endpoint| (*endpoint.text).into()).collect(),
             known: now.known,
+            closed: route.target.backend.is_none() && !route.target.service.is_empty(),
             dns: now.dns.as_ref().map(|dns| dns.name.clone()),
             policy: policy_summary(&route.policy),
         }

@@ -7,7 +7,8 @@ use common::{
     with_rules,
 };
 use fastingress_route::schema::{
-    Certificate, ChangeSet, Compat, Compiled, Fragment, Kind, PathKind, Protocol, Settings, Upsert, Upstream, VERSION,
+    Certificate, ChangeSet, Compat, Compiled, Fragment, Kind, PathKind, Policy, Protocol, Settings, Upsert, Upstream,
+    VERSION,
 };
 use fastingress_route::{Compiler, RouteTable, SchemaError};
 use std::sync::Arc;
@@ -608,6 +609,41 @@ fn explanations_give_the_winner_and_each_reason() {
     assert_eq!(reasons.len(), expected.len(), "{reasons:#?}");
     for (reason, expected) in reasons.iter().zip(expected) {
         assert!(reason.starts_with(expected), "{reason}");
+    }
+}
+
+#[test]
+fn explanations_say_which_plain_requests_go_to_https_and_whose_certificate_there_is() {
+    let certified = |name, host| Fragment {
+        certificate: Some("ns/cert".into()),
+        ..with_rules(name, host, &[(Prefix, "/")])
+    };
+    let forced = Fragment {
+        policy: Policy {
+            force_ssl_redirect: Some(true),
+            ..Policy::default()
+        },
+        ..with_rules("b", "b.y", &[(Prefix, "/")])
+    };
+    let compiler = strict(&[
+        certified("a", "a.y"),
+        forced,
+        with_rules("c", "c.y", &[(Prefix, "/")]),
+        certified("d", "*.w"),
+    ]);
+    let table = compiler.table();
+    for (host, path, redirected, certificate) in [
+        ("a.y", "/x", true, Some("ns/cert")),
+        ("a.y", "/.well-known/acme-challenge/x", false, Some("ns/cert")),
+        ("a.y", "/.well-known/acme-challenges", true, Some("ns/cert")),
+        ("b.y", "/", true, None),
+        ("c.y", "/", false, None),
+        ("x.w", "/", true, Some("ns/cert")),
+        ("nowhere", "/", false, None),
+    ] {
+        let found = table.explain(host, path.as_bytes());
+        let told = (found.https_redirect, found.certificate.as_deref(), found.redirect_code);
+        assert_eq!(told, (redirected, certificate, 308), "{host}{path}");
     }
 }
 
