@@ -17,6 +17,9 @@ from fastingress.translate.findings import error
 NO_AUTHORITY = ""
 """The key of no authority: nobody is let in."""
 
+BAD_VALUE = "its hosts answer every client 400 until it is mended, but for redirects to https"
+"""What comes of a value that cannot be read, beside an authority."""
+
 _DEEPEST = 255
 _LONGEST_PATTERN = 1024
 _VERIFY: dict[str, VerifyClient] = {"on": "on", "optional": "optional", "optional_no_ca": "optional_no_ca"}

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from fastingress.model import ClientAuth, Policy, Upstream
+from fastingress.translate.annotations import client_certificates
 from fastingress.translate.annotations.declare import Annotation, Draft, Values
 from fastingress.translate.annotations.known import UNSUPPORTED, Unsupported
 from fastingress.translate.annotations.registry import FAMILIES, FAMILY_OF, NAMES
@@ -140,7 +141,7 @@ def _take(annotation: Annotation[Any], item: Given, given: Mapping[str, Given], 
     try:
         value = annotation.type.parse(item.value)
     except ValueError as cause:
-        draft.findings.append(_invalid(annotation, item, cause))
+        draft.findings.append(_invalid(annotation, item, cause, given))
         draft.failed.add(annotation.name)
         return not annotation.fails_closed
     draft.values.put(annotation, value)
@@ -151,16 +152,25 @@ def _take(annotation: Annotation[Any], item: Given, given: Mapping[str, Given], 
     return True
 
 
-def _invalid(annotation: Annotation[Any], item: Given, cause: ValueError) -> Finding:
+def _invalid(
+    annotation: Annotation[Any], item: Given, cause: ValueError, given: Mapping[str, Given] | None = None
+) -> Finding:
     if annotation.on == "Service":
         fallback = "what is routed to it is answered 503"
     elif annotation.fails_closed:
-        fallback = "the routes of this Ingress answer 503 until it is mended"
+        fallback = _closed(annotation, given or {})
     elif annotation.default:
         fallback = f"the default holds: {annotation.default}"
     else:
         fallback = "it is left out"
     return error("InvalidAnnotation", f"annotation {item.key}: {_shown(item.value)}: {cause}; {fallback}")
+
+
+def _closed(annotation: Annotation[Any], given: Mapping[str, Given]) -> str:
+    """Clients are judged before an endpoint is asked, and a bad value beside an authority lets none of them in."""
+    if annotation in client_certificates.FAMILY.annotations and client_certificates.AUTHORITY.name in given:
+        return client_certificates.BAD_VALUE
+    return "the routes of this Ingress answer 503 until it is mended"
 
 
 def _shown(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fastingress.translate.annotations import client_certificates
 from fastingress.translate.annotations.declare import Annotation, Family
 from fastingress.translate.annotations.known import UNSUPPORTED
 from fastingress.translate.annotations.registry import FAMILIES
@@ -15,7 +16,8 @@ _INTRODUCTION = """\
 Every key works with the prefix `fastingress.io/` and with `nginx.ingress.kubernetes.io/`; when both are given,
 `fastingress.io/` wins. An empty value counts as absent. A value that cannot be read is a problem
 (`InvalidAnnotation`) that names the Ingress, the key and the value; what then holds is in the column *bad value*:
-`default`, or `503` for keys that guard something, since the routes must not be open for a typing mistake.
+`default`, or `503` for keys that guard something, since the routes must not be open for a typing mistake. With `400`
+clients are refused before an endpoint is asked; beside no `auth-tls-secret` that is 503 as well.
 """
 _HEAD = """\
 | key | value | default | reaches | risk | bad value | meaning |
@@ -62,7 +64,8 @@ def _section(family: Family) -> str:
 def _row(annotation: Annotation[object]) -> str:
     names = " or ".join(f"`{name}`" for name in (annotation.name, *annotation.aliases))
     value = f"{annotation.type.name}, as in `{annotation.type.example}`"
-    bad = "503" if annotation.fails_closed else "default"
+    guard = "400" if annotation in client_certificates.FAMILY.annotations else "503"
+    bad = guard if annotation.fails_closed else "default"
     cells = (names, value, annotation.default, annotation.scope, annotation.risk, bad, annotation.doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
