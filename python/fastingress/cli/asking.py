@@ -79,7 +79,7 @@ class _Manifests:
         return self._table.routes
 
     def ports(self) -> list[PortView]:
-        return self._table.ports
+        return _judged(self._table.ports, lambda: self._table.problems)
 
     def explain(self, url: str, method: str, headers: Headers) -> Explanation:
         return self._table.explain(url, method=method, headers=headers)
@@ -100,7 +100,7 @@ class _Running:
 
     def ports(self) -> list[PortView]:
         found = self._decoded("/streams", decode_ports)
-        return sorted(found, key=lambda one: (one.protocol, one.port))
+        return _judged(sorted(found, key=lambda one: (one.protocol, one.port)), self.problems)
 
     def explain(self, url: str, method: str, headers: Headers) -> Explanation:
         request = asked(url, dict(headers))
@@ -130,6 +130,20 @@ class _Running:
             reason = getattr(error, "reason", None) or error
             raise AdminError(f"--admin: {self._url} cannot be asked: {reason}") from error
         return content
+
+
+def _judged(ports: list[PortView], problems: Callable[[], list[Problem]]) -> list[PortView]:
+    """Those that would take PROXY headers, and take them from nobody, say so."""
+    if not any(port.accept_proxy for port in ports):
+        return ports
+    told = [one.message for one in problems() if one.code == "UntrustedProxy"]
+
+    def judged(port: PortView) -> PortView:
+        start = f"connections to port {port.port} are"
+        text = next((text for text in told if port.accept_proxy and start in text), None)
+        return msgspec.structs.replace(port, untrusted=text.partition(": ")[2]) if text else port
+
+    return [judged(port) for port in ports]
 
 
 def _refusal(url: str, error: urllib.error.HTTPError) -> Exception:

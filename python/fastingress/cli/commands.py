@@ -155,11 +155,11 @@ def _explain(
     """Print which rule takes a request, and why others do not.
 
     Or where a TCP or UDP port leads; of manifests or of a running gateway. Exit status 1 when no rule takes it, or no
-    service has the port.
+    service takes connections to the port.
     """
     from fastingress.app.options import reserved_port
     from fastingress.cli import asking, show
-    from fastingress.library.url import asked_port, is_of_port
+    from fastingress.library.url import asked, asked_port, is_of_port
 
     config = _table_config(None, manifests, admin, options)
     source = asking.of(admin, config)
@@ -167,9 +167,11 @@ def _explain(
     port = next((one for one in source.ports() if (one.protocol, one.port) == wanted), None) if wanted else None
     if wanted and is_of_port(url):
         show.port(*wanted, port, "" if admin else reserved_port(config, *wanted), show.form(output))
-        return 0 if port else 1
-    explanation = source.explain(url, method, asking.headers(header or []))
-    show.explanation(explanation, port, show.form(output))
+        return 0 if port and port.takes_connections else 1
+    headers = asking.headers(header or [])
+    explanation = source.explain(url, method, headers)
+    problems = source.problems() if explanation.certificate or explanation.client_auth else []
+    show.explanation(explanation, asked(url, dict(headers)), port, problems, show.form(output))
     return 0 if explanation.winner else 1
 
 

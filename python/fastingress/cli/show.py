@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from fastingress.cli import outcome
 from fastingress.errors import ConfigError
+from fastingress.library.url import Asked
 from fastingress.library.views import ClientDemand, Explanation, PortView, RouteView
 from fastingress.problems import Problem
 
@@ -52,11 +54,17 @@ def table(routes: Sequence[RouteView], ports: Sequence[PortView], form: Form) ->
     return None
 
 
-def explanation(found: Explanation, port: PortView | None, form: Form) -> None:
-    """The winner in full, then a row for each loser. `port` is the TCP service at the port of the URL."""
+def explanation(
+    found: Explanation, request: Asked, port: PortView | None, problems: Sequence[Problem], form: Form
+) -> None:
+    """The winner in full, then a row for each loser.
+
+    `port` is the TCP service at the port of the URL; `problems` tell which Secrets cannot be used.
+    """
     if form == "json":
         return _json(found)
     winner = found.winner
+    answer = "" if port is not None else outcome.answer(found, request, problems)
     facts = [("request", f"{found.host or '(no host)'} {found.path}")]
     if winner is None:
         facts += [("answer", "404"), ("reason", found.reason)]
@@ -65,11 +73,12 @@ def explanation(found: Explanation, port: PortView | None, form: Form) -> None:
             ("ingress", winner.owner),
             ("rule", f"{winner.place}: {winner.host or '*'} {winner.path or '/'} ({winner.path_type})"),
             ("reason", found.reason),
+            *([("answer", answer)] if answer else []),
             ("service", winner.service or "-"),
-            ("endpoints", _endpoints(winner)),
+            ("endpoints", "not asked" if winner.closed else _endpoints(winner)),
         ]
         facts += [("policy", f"{name}: {value}") for name, value in winner.policy.items()]
-    facts += _of_connections(found, port)
+    facts += _of_connections(found, port, problems)
     facts.append(("compat", found.compat))
     _table((), facts)
     if found.losers:
@@ -98,6 +107,7 @@ def port(protocol: str, number: int, found: PortView | None, reserved: str, form
             ("proxy headers", ", ".join(_headers(found)) or "none"),
             ("idle timeout", f"{found.idle_timeout_ms / 1000:g}s"),
         ]
+        facts += [("closed", f"{found.untrusted}")] if found.untrusted else []
         facts += [("listening on", ", ".join(found.listening))] if found.listening else []
         facts += [("not open", found.problem)] if found.problem else []
     _table((), facts)
@@ -122,7 +132,7 @@ def remarks(lines: Sequence[str]) -> None:
         print(f"fastingress: {line}", file=sys.stderr)  # noqa: T201
 
 
-def _of_connections(found: Explanation, port: PortView | None) -> list[tuple[str, str]]:
+def _of_connections(found: Explanation, port: PortView | None, problems: Sequence[Problem]) -> list[tuple[str, str]]:
     """What holds for connections to the host, before there is a request."""
     facts = []
     if port is not None:
@@ -132,10 +142,19 @@ def _of_connections(found: Explanation, port: PortView | None) -> list[tuple[str
         where = f"{passing.service} ({_endpoints(passing, 'closed')})"
         facts.append(("tls", f"passes through unopened to {where} for {passing.owner}: rules see plain requests alone"))
     else:
-        facts.append(("certificate", "configured for this host" if found.host_has_certificate else "the default one"))
+        facts.append(("certificate", _certificate(found, problems)))
     if found.client_auth is not None:
-        facts.append(("clients", _demanded(found.client_auth)))
+        why = outcome.shut_out(found, problems)
+        facts.append(("clients", f"are all refused: {why}" if why else _demanded(found.client_auth)))
     return facts
+
+
+def _certificate(found: Explanation, problems: Sequence[Problem]) -> str:
+    """Which one is served."""
+    if not found.certificate and not found.host_has_certificate:
+        return "the default one"
+    why = outcome.no_certificate(found, problems)
+    return f"the default one: {why}" if why else "configured for this host"
 
 
 def _demanded(demand: ClientDemand) -> str:
@@ -156,7 +175,7 @@ def _port(one: PortView) -> str:
 
 
 def _headers(one: PortView) -> list[str]:
-    taken = ["taken from clients"] if one.accept_proxy else []
+    taken = ["taken from nobody: closed" if one.untrusted else "taken from clients"] if one.accept_proxy else []
     return [*taken, f"version {one.send_proxy} sent to endpoints"] if one.send_proxy else taken
 
 
@@ -166,13 +185,16 @@ def _endpoints(one: RouteView | PortView, lost: str = "") -> str:
         return ", ".join(one.endpoints)
     if one.dns:
         return f"(addresses of {one.dns})"
+    if isinstance(one, RouteView) and outcome.has_no_endpoints(one):
+        status = outcome.of_closed(one)
+        return f"not asked: {status}" if status else "-"
     if not lost:
         lost = _LOST[one.protocol] if isinstance(one, PortView) else "503"
     return f"{'none' if one.known else 'unknown'}: {lost}"
 
 
 def _policy(route: RouteView) -> str:
-    return ", ".join(f"{name}={value}" for name, value in route.policy.items()) or "-"
+    return ", ".join(f"{name}={value or '(none)'}" for name, value in route.policy.items()) or "-"
 
 
 def _count(number: int, what: str) -> str:

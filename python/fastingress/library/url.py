@@ -11,6 +11,10 @@ from fastingress.errors import UrlError
 
 _OF_PORTS = ("tcp", "udp")
 """Schemes of URLs that ask for a port, and not for a host and a path."""
+_SCHEME_ALONE = re.compile(r"(https?|tcp|udp):(?!//)", re.IGNORECASE)
+"""What looks like a host and a port, and was not meant so."""
+_NEVER_IN_A_HOST = re.compile(r"[\s<>\"{}|\\^`]")
+_SUCH_AS = "one is https://shop.example.com/cart, or tcp://:9000 for a port"
 _MAY_STAND_IN_A_PATH = "/%:@!$&'()*+,;=~-._"
 
 
@@ -22,6 +26,12 @@ class Asked(NamedTuple):
     """Lower case, without port; empty when a client sent none."""
     path: str
     """Raw: percent-encoded as it would be on the wire, without the query."""
+    query: str = ""
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
 
 
 def asked(url: str, headers: Mapping[str, str]) -> Asked:
@@ -39,7 +49,7 @@ def asked(url: str, headers: Mapping[str, str]) -> Asked:
         raise UrlError(f"{url!r}: the scheme is neither http nor https, nor tcp or udp with a port")
     named = next((value for name, value in headers.items() if name.lower() == "host"), None)
     path = quote(parts.path, safe=_MAY_STAND_IN_A_PATH) or "/"
-    return Asked(parts.scheme, _ascii(_without_port(named) if named is not None else host), path)
+    return Asked(parts.scheme, _ascii(_without_port(named) if named is not None else host), path, parts.query)
 
 
 def asked_port(url: str) -> tuple[str, int] | None:
@@ -61,6 +71,8 @@ def is_of_port(url: str) -> bool:
 
 
 def _split(url: str) -> SplitResult:
+    if not url.strip() or _SCHEME_ALONE.match(url):
+        raise UrlError(f"{url!r} is not a URL: {_SUCH_AS}")
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         _ = parts.hostname, parts.port
@@ -74,6 +86,8 @@ def _without_port(host: str) -> str:
 
 
 def _ascii(host: str) -> str:
+    if _NEVER_IN_A_HOST.search(host):
+        raise UrlError(f"{host!r} is not a host name: {_SUCH_AS}")
     if host.isascii():
         return host.lower()
     try:

@@ -42,6 +42,8 @@ class RouteView(Struct, frozen=True):
     """The name that the endpoints are resolved from."""
     policy: dict[str, str]
     """What the Ingress sets, by the name of the annotation."""
+    closed: bool = False
+    """It is kept from its Service, since something of its Ingress could not be understood."""
 
     @property
     def path_type(self) -> str:
@@ -102,6 +104,12 @@ class Explanation(Struct, frozen=True):
     """Where TLS connections to the host go unopened: the rules are for plain requests alone."""
     client_auth: ClientDemand | None = None
     """What is asked of the certificates of clients whose request this is."""
+    certificate: str | None = None
+    """The Secret that is named for the host, `namespace/name`; what is wrong with it is among the problems."""
+    https_redirect: bool = False
+    """The winner sends plain requests to https."""
+    redirect_code: int = 308
+    """The status of redirects to https and between twins."""
 
 
 Layer = Literal["tcp", "udp"]
@@ -132,6 +140,13 @@ class PortView(Struct, frozen=True):
     """Why the port cannot be had."""
     dns: str | None = None
     """The name that the endpoints are resolved from, if this was not asked of a gateway."""
+    untrusted: str | None = None
+    """Why all of its connections are closed: it takes PROXY headers, and from nobody."""
+
+    @property
+    def takes_connections(self) -> bool:
+        """Whether something comes of connecting to it."""
+        return bool(self.endpoints or self.dns) and self.untrusted is None and self.problem is None
 
 
 class _Streams(Struct, frozen=True):

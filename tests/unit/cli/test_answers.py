@@ -27,7 +27,7 @@ OF_CONNECTIONS = {
     "explain_passthrough": (["explain", "https://raw.example.com/x"], 0),
     "explain_clients": (["explain", "https://staff.example.com:9000/"], 0),
     "explain_tcp": (["explain", "tcp://:9200"], 0),
-    "explain_udp": (["explain", "udp://anywhere:53"], 0),
+    "explain_udp": (["explain", "udp://anywhere:53"], 1),
     "explain_no_port": (["explain", "tcp://:53"], 1),
     "explain_own_port": (["explain", "tcp://:8443"], 1),
 }

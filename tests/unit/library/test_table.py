@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fastingress
-from fastingress.library.url import asked
+from fastingress.library.url import Asked, asked
 from tests.unit.cli.commands import GOLDEN
 
 SHOP = GOLDEN / "manifests" / "shop.yaml"
@@ -102,7 +102,7 @@ def test_a_method_is_a_token(table: fastingress.RouteTable) -> None:
 
 
 def test_names_beyond_ascii_are_asked_as_a_browser_would() -> None:
-    assert asked("http://bücher.example/süß", {}) == ("http", "xn--bcher-kva.example", "/s%C3%BC%C3%9F")
+    assert asked("http://bücher.example/süß", {}) == Asked("http", "xn--bcher-kva.example", "/s%C3%BC%C3%9F")
 
 
 def test_an_explanation_has_the_winner_and_every_loser_with_a_reason(table: fastingress.RouteTable) -> None:
