@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fixtures import Backends, Spawn
-from tests.support.frames import INITIAL_WINDOW_SIZE, H2Client, request_fields
+from tests.support.frames import INITIAL_WINDOW_SIZE, H2Client, block, data, headers, request_fields
 from tests.support.manifests import Rule, ingress, service
 from tests.support.nginx import nginx as running_nginx
 from tests.support.proc import resident_bytes
@@ -86,13 +86,22 @@ def test_requests_are_refused_while_bodies_use_up_the_memory_and_served_after(
     assert [spoken.ask(process).text for spoken in EVERY] == ["web"] * len(EVERY)
 
 
+def test_bodies_that_come_along_with_their_heads_count_whole(process: Process) -> None:
+    head = block(request_fields(b"/stuck", method=b"POST"))
+    with H2Client(process.http).until_settled() as client:
+        opened = [client.new_stream() for _ in range(8)]
+        pieces = [data(stream, bytes(16 * 1024)) for stream in opened for _ in range(WINDOW // (16 * 1024))]
+        client.send(b"".join([*(headers(stream, head, end=False) for stream in opened), *pieces]))
+        process.until(lambda: buffered(process) == len(opened) * WINDOW)
+
+
 def test_answers_that_are_given_no_window_use_it_up_too(
     nginx: None, spawn: Spawn, backends: Backends, tmp_path: Path
 ) -> None:
     (tmp_path / "big").write_bytes(bytes(MIB))
-    block = f"server {{ listen %PORT% http2; location / {{ root {tmp_path}; }} }}"
+    server = f"server {{ listen %PORT% http2; location / {{ root {tmp_path}; }} }}"
     shut = ((INITIAL_WINDOW_SIZE, 0),)
-    with running_nginx(tmp_path / "nginx", block) as ((host, port),), ExitStack() as stack:
+    with running_nginx(tmp_path / "nginx", server) as ((host, port),), ExitStack() as stack:
         process = spawn(
             service("web", backends("web")),
             service("big", f"{host}:{port}"),

@@ -41,6 +41,8 @@ pub struct Shared {
     pub floods: Floods,
     /// Streams under way.
     pub streams: Cell<usize>,
+    /// Heads that came and that the library may still have to tell of.
+    pub unseen: Cell<usize>,
     /// Heads and trailers that our streams have sent; what goes out beyond them the library made.
     pub heads_sent: Cell<u64>,
     heads_seen: Cell<u64>,
@@ -63,6 +65,7 @@ impl Shared {
             wire: RefCell::new(Wire::new(io)),
             floods: Floods::default(),
             streams: Cell::new(0),
+            unseen: Cell::new(0),
             heads_sent: Cell::new(0),
             heads_seen: Cell::new(0),
             held: Held::new(budget, STREAM_WINDOW),
@@ -98,7 +101,7 @@ impl Shared {
 
     /// True when this connection holds more than its share while memory is short.
     pub fn is_over_share(&self) -> bool {
-        self.held.bytes(self.streams.get()) > FAIR_SHARE && self.held.is_refused()
+        self.held.bytes(self.bodies()) > FAIR_SHARE && self.held.is_refused()
     }
 
     /// True when nothing is read because of that.
@@ -126,9 +129,14 @@ impl Shared {
         }
     }
 
+    /// How many bodies may be held.
+    fn bodies(&self) -> usize {
+        self.streams.get() + self.unseen.get()
+    }
+
     fn hold(&self) {
         let waiting = self.wire.try_borrow().map_or(0, |wire| wire.waiting());
-        self.held.settle(self.streams.get(), waiting);
+        self.held.settle(self.bodies(), waiting);
     }
 
     fn came(&self, frame: Frame) {
@@ -137,7 +145,8 @@ impl Shared {
         match frame.kind {
             kind::DATA if frame.length == 0 && !frame.ends_stream() => floods.note(Flood::EmptyFrames),
             kind::HEADERS if frame.length == 0 => floods.note(Flood::EmptyFrames),
-            kind::DATA | kind::HEADERS => {}
+            kind::HEADERS => self.unseen.set(self.unseen.get() + 1),
+            kind::DATA => {}
             kind::PRIORITY => floods.note(Flood::Priority),
             kind::RST_STREAM => floods.note(Flood::RapidReset),
             kind::SETTINGS if !frame.is_ack() => floods.note(Flood::Settings),

@@ -163,6 +163,7 @@ impl Session {
                 Poll::Pending => break,
             }
         }
+        self.shared.unseen.set(0);
         if let Some(flood) = self.shared.floods.caught() {
             return Poll::Ready(End::Flood(flood));
         }
