@@ -169,7 +169,10 @@ fn fill<'a>(
                 if cookies == 2 {
                     crumbs.extend_from_slice(head.get(Name::Cookie).unwrap_or_default());
                 }
-                crumbs.extend_from_slice(b"; ");
+                // An empty crumb would leave white space at the end of the line, which no line has.
+                if !(crumbs.is_empty() || value.is_empty()) {
+                    crumbs.extend_from_slice(b"; ");
+                }
                 crumbs.extend_from_slice(value);
                 continue;
             }

@@ -91,11 +91,12 @@ def transferred(folder: Path, monkeypatch: pytest.MonkeyPatch, direction: Direct
 
 def test_nginx_without_its_stream_module_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def said(options: str) -> Any:
-        return lambda *_, **__: SimpleNamespace(stderr=f"nginx version: nginx/1.22.1\nconfigure arguments: {options}")
+        stderr = f"nginx version: nginx/1.22.1\nbuilt with OpenSSL 3.0.1\nconfigure arguments: {options}"
+        return lambda *_, **__: SimpleNamespace(stderr=stderr)
 
     monkeypatch.setattr(Nginx, "program", sys.executable)
     monkeypatch.setattr(subprocess, "run", said(f"--modules-path={tmp_path} --with-stream=dynamic"))
-    assert Nginx.version() == "1.22.1"
+    assert Nginx.version() == "1.22.1, OpenSSL 3.0.1"
     assert (Nginx.missing("http1"), "no stream module" in Nginx.missing("tcp")) == ("", True)
     (tmp_path / "ngx_stream_module.so").touch()
     assert Nginx.missing("passthrough") == ""

@@ -67,8 +67,20 @@ fn cookie_crumbs_are_joined() {
         ("cookie", b"b=2"),
         ("cookie", b"c=3"),
     ];
-    let (_, head) = fill_request(&parts("/"), crumbs).expect("passes");
-    assert_eq!(head.values(Name::Cookie).collect::<Vec<_>>(), [b"a=1; b=2; c=3"]);
+    let joined = |crumbs: &[Field<'_>]| {
+        let (_, head) = fill_request(&parts("/"), crumbs).expect("passes");
+        head.values(Name::Cookie).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    assert_eq!(joined(crumbs), [b"a=1; b=2; c=3"]);
+    for (parts, whole) in [
+        (&[&b"a=1"[..], b""][..], &b"a=1"[..]),
+        (&[b"", b"a=1"], b"a=1"),
+        (&[b"a=1", b"", b"b=2"], b"a=1; b=2"),
+        (&[b"", b""], b""),
+    ] {
+        let crumbs: Vec<Field<'_>> = parts.iter().map(|part| ("cookie", *part)).collect();
+        assert_eq!(joined(&crumbs), [whole], "{parts:?}");
+    }
 }
 
 #[test]
