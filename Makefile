@@ -84,7 +84,7 @@ audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
 
-bench: release ## compare CPU per request and memory with nginx and HAProxy (ARGS="--quick" for a look)
+bench: release ## compare processor time and memory with nginx, HAProxy, Envoy, Traefik and Caddy (ARGS="--quick" for a look)
 	$(BIN)/python -m benches.compare $(ARGS)
 
 bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode

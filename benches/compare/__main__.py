@@ -13,7 +13,7 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benches.compare import backend, certificate, correct, idle, load, report
+from benches.compare import backend, certificate, correct, idle, load, programs, report
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import free_port
 from benches.compare.scenarios import SCENARIOS, Bulk, Idle, Scenario, title
@@ -26,6 +26,7 @@ def main() -> None:
     asked = arguments()
     demand()
     peers = [peer for peer in PEERS if peer.name in asked.peers]
+    programs.install(peer.program for peer in peers)
     versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
     found: dict[Scenario, report.Results] = {}
     for scenario in chosen(asked):
@@ -54,6 +55,8 @@ def has_what_it_takes(peer: type[Peer], scenario: Scenario) -> bool:
     """False, and a line that says why, for a peer that is not installed."""
     if missing := peer.missing(scenario.way):
         print(f"  {peer.name} is skipped: {missing}", flush=True)
+    elif peer.lacks:
+        print(f"  {peer.name} does less than the others: it has no way to make {', '.join(peer.lacks)}", flush=True)
     return not missing
 
 
@@ -105,8 +108,8 @@ def pattern(text: str) -> str:
 
 def demand() -> None:
     """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
-    programs = ("wrk", "h2load", "curl", "openssl", "nginx", "taskset")
-    if missing := sorted(program for program in programs if shutil.which(program) is None):
+    needed = ("wrk", "h2load", "curl", "openssl", "nginx", "taskset")
+    if missing := sorted(program for program in needed if shutil.which(program) is None):
         packages = "nginx, wrk, nghttp2-client, curl, openssl, util-linux"
         raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
     if (os.cpu_count() or 1) < 2:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from contextlib import suppress
 
 import httpx
 
@@ -17,7 +19,7 @@ def check(peer: Peer, way: Way) -> None:
     """Raises `SystemExit` with what is different."""
     port = peer.port_of(way)
     scheme = "https" if way.endswith("tls") else "http"
-    answer = ask(port, "/1k", HOST, way)
+    answer = _once_routed(port, way)
     _expect(peer, "answer", (answer.status_code, answer.content), (200, b"x" * 1024))
     strict = HSTS if way.endswith("tls") else None
     _expect(peer, "Strict-Transport-Security", answer.headers.get("Strict-Transport-Security"), strict)
@@ -36,8 +38,21 @@ def check(peer: Peer, way: Way) -> None:
     }
     assert expected.keys() | {"X-Request-ID"} == {"Host", *FORWARDED}
     _expect(peer, "headers at the backend", seen, expected)
+    if "X-Request-ID" in peer.lacks:
+        return
     if not re.fullmatch("[0-9a-f-]{32,36}", request_id):
         raise SystemExit(f"{peer.name}: X-Request-ID at the backend is {request_id!r}")
+
+
+def _once_routed(port: int, way: Way) -> httpx.Response:
+    """Some take connections before they have read where these lead."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if (answer := ask(port, "/1k", HOST, way)).status_code == 200:
+                return answer
+        time.sleep(0.05)
+    return ask(port, "/1k", HOST, way)
 
 
 def ask(port: int, path: str, host: str, way: Way) -> httpx.Response:

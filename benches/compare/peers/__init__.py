@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from benches.compare.peers.base import Peer
+from benches.compare.peers.caddy import Caddy
+from benches.compare.peers.envoy import Envoy
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.haproxy import HAProxy
 from benches.compare.peers.nginx import Nginx
+from benches.compare.peers.traefik import Traefik
 
-PEERS: tuple[type[Peer], ...] = (Fastingress, Nginx, HAProxy)
+PEERS: tuple[type[Peer], ...] = (Fastingress, Nginx, HAProxy, Envoy, Traefik, Caddy)
 
 __all__ = ["PEERS", "Peer"]

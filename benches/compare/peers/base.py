@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from benches.compare import process
+from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.scenarios import Way
 
@@ -35,7 +35,9 @@ class Peer(ABC):
 
     name: str
     program: str
-    """What must be installed; its Debian package has the same name."""
+    """What must be installed: a Debian package of the same name, or one of `programs.FROM_PYPI`."""
+    lacks: frozenset[str] = frozenset()
+    """Forwarded headers that it has no way to make: that work it does not do."""
 
     def __init__(self, folder: Path, backend: int, pair: Pair, way: Way) -> None:
         self.folder = folder
@@ -69,7 +71,21 @@ class Peer(ABC):
     @classmethod
     def missing(cls, way: Way) -> str:
         """What has to be installed before clients can be served so; empty when all is there."""
-        return "" if shutil.which(cls.program) else f"no {cls.program} is installed"
+        return "" if programs.path(cls.program) else f"no {cls.program} is installed"
+
+    @classmethod
+    def path(cls) -> str:
+        """Of the program, which is installed."""
+        return programs.path(cls.program) or cls.program
+
+    @classmethod
+    def say(cls, *arguments: str) -> str:
+        """What the program prints."""
+        return subprocess.run([cls.path(), *arguments], capture_output=True, text=True, check=True).stdout
+
+    def environment(self) -> dict[str, str]:
+        """Variables that it needs besides."""
+        return {}
 
     @property
     def pid(self) -> int:
@@ -82,7 +98,13 @@ class Peer(ABC):
         self.folder.mkdir(parents=True)
         with (self.folder / "output").open("wb") as output:
             command = ["taskset", "-c", str(PROXY_CORE), *self.command()]
-            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment()},
+            )
         wait_for_port(self.port_of(self.way), self._child, self.folder / "output")
 
     def stop(self) -> None:

@@ -1,0 +1,84 @@
+"""Caddy, with the same forwarded headers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benches.compare.peers.base import HSTS, Peer
+from benches.compare.scenarios import Way
+
+CLIENT = "{http.request.remote.host}"
+
+
+class Caddy(Peer):
+    """Caddy from PyPI."""
+
+    name = "Caddy"
+    program = "caddy"
+
+    @classmethod
+    def version(cls) -> str:
+        return cls.say("version").split()[0].removeprefix("v")
+
+    @classmethod
+    def missing(cls, way: Way) -> str:
+        return super().missing(way) or ("it relays no streams" if way in ("passthrough", "tcp") else "")
+
+    def command(self) -> list[str]:
+        self.h2c_port = self.port
+        config = self.folder / "caddy.json"
+        config.write_text(json.dumps(self._config()), encoding="utf-8")
+        return [self.path(), "run", "--config", str(config)]
+
+    def environment(self) -> dict[str, str]:
+        return {"HOME": str(self.folder)}
+
+    def _config(self) -> dict[str, Any]:
+        pair = str(self.pair.write(self.folder))
+        servers = {
+            "http": self._server("http", self.port),
+            "https": {
+                **self._server("https", self.tls_port),
+                "tls_connection_policies": [{"default_sni": "shop.example.com"}],
+            },
+        }
+        return {
+            "admin": {"disabled": True},
+            "logging": {"logs": {"default": {"level": "ERROR"}}},
+            "apps": {
+                "http": {"servers": servers},
+                "tls": {"certificates": {"load_files": [{"certificate": pair, "key": pair}]}},
+            },
+        }
+
+    def _server(self, scheme: str, port: int) -> dict[str, Any]:
+        request = {
+            "X-Request-ID": "{http.request.uuid}",
+            "X-Real-IP": CLIENT,
+            "X-Forwarded-For": CLIENT,
+            "X-Forwarded-Host": "{http.request.host}",
+            "X-Forwarded-Port": str(port),
+            "X-Forwarded-Proto": scheme,
+            "X-Forwarded-Scheme": scheme,
+            "X-Scheme": scheme,
+        }
+        relay = {
+            "handler": "reverse_proxy",
+            "upstreams": [{"dial": f"127.0.0.1:{self.backend}"}],
+            "headers": {"request": {"set": {key: [value] for key, value in request.items()}, "delete": ["Proxy"]}},
+            "transport": {
+                "protocol": "http",
+                "keep_alive": {"max_idle_conns": 320, "max_idle_conns_per_host": 320},
+                "compression": False,
+            },
+        }
+        strict = {"handler": "headers", "response": {"set": {"Strict-Transport-Security": [HSTS]}}}
+        handlers = [strict, relay] if scheme == "https" else [relay]
+        return {
+            "listen": [f"127.0.0.1:{port}"],
+            "protocols": ["h1", "h2"] if scheme == "https" else ["h1", "h2c"],
+            "automatic_https": {"disable": True},
+            "idle_timeout": "1h",
+            "routes": [{"match": [{"host": ["shop.example.com"]}], "handle": handlers}],
+        }
