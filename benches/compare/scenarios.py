@@ -141,7 +141,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Load(
         name="http1-1k",
         what="connections kept alive, HTTP/1.1, 1 KiB answers, all forwarded headers, one worker",
-        bounds=NO_MORE_THAN_PEERS,
+        bounds=(*NO_MORE_THAN_PEERS, Bound(1.2, of="bare relay")),
         connections=64,
         path="/1k",
         rounds=7,

@@ -38,6 +38,8 @@ class Peer(ABC):
     """What must be installed: a Debian package of the same name, or one of `programs.FROM_PYPI`."""
     lacks: frozenset[str] = frozenset()
     """Forwarded headers that it has no way to make: that work it does not do."""
+    is_floor = False
+    """It moves bytes and is no proxy: not to be beaten, but to be near to."""
 
     def __init__(self, folder: Path, backend: int, pair: Pair, way: Way) -> None:
         self.folder = folder
