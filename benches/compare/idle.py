@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benches.compare import process
+from benches.compare import process, progress
 from benches.compare.peers import Peer
 from benches.compare.peers.base import OTHER_CORE
 from benches.compare.scenarios import Idle
@@ -51,7 +51,7 @@ def _one(scenario: Idle, peer: Peer) -> Idled:
     with _held(scenario, peer, scenario.connections):
         after = _settled(peer)
     idled = Idled(scenario.connections, before, after)
-    print(f"  {peer.name}: {scenario.metric.text(idled.values[0])} each", flush=True)
+    progress.turn(scenario, peer.name, 1, f"{scenario.metric.text(idled.values[0])} each")
     return idled
 
 

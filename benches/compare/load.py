@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.compare import bulk, process
+from benches.compare import bulk, process, progress
 from benches.compare.client import run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
@@ -57,8 +57,7 @@ def measure(scenario: Load | Handshakes | Bulk, peers: Sequence[Peer]) -> dict[s
     for number in range(scenario.rounds):
         for peer in in_turn(peers, number):
             turns[peer.name].append(_turn(scenario, peer))
-            spent = scenario.metric.text(turns[peer.name][-1].cpu_microseconds)
-            print(f"  round {number + 1}: {peer.name} {spent}", flush=True)
+            progress.turn(scenario, peer.name, number + 1, scenario.metric.text(turns[peer.name][-1].cpu_microseconds))
     return {name: Loaded(tuple(each)) for name, each in turns.items()}
 
 

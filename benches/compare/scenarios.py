@@ -61,6 +61,11 @@ class Load:
         """The same, only to see that it works."""
         return replace(self, rounds=2, seconds=2)
 
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
+
 
 @dataclass(frozen=True)
 class Handshakes:
@@ -79,6 +84,11 @@ class Handshakes:
     def quick(self) -> Handshakes:
         """The same, only to see that it works."""
         return replace(self, rounds=2, seconds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,11 @@ class Bulk:
         """The same, only to see that it works."""
         return replace(self, rounds=2, mib=64)
 
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return 0.5 + self.mib / 500
+
 
 @dataclass(frozen=True)
 class Idle:
@@ -111,11 +126,17 @@ class Idle:
     what: str
     bounds: tuple[Bound, ...]
     connections: int = 10_000
+    rounds: int = 1
     way: Way = "http1"
 
     def quick(self) -> Idle:
         """The same, only to see that it works."""
         return replace(self, connections=1000)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return 5 + self.connections / 1000
 
 
 Scenario = Load | Handshakes | Bulk | Idle
