@@ -2,6 +2,7 @@
 
 | module | what it is |
 |---|---|
+| `serving` | the command `run`, and how its plain command lines are read without typer |
 | `commands` | the commands and their arguments, for typer |
 | `arguments` | the options of commands, made from their declaration in `config` |
 | `sections` | how help is written |

@@ -9,6 +9,7 @@ import typer
 
 from fastingress.cli.arguments import RUN_OPTIONS, TABLE_OPTIONS, given, with_options
 from fastingress.cli.sections import Command, Commands
+from fastingress.cli.serving import serve
 from fastingress.config import FLAGS, Config, from_arguments, unknown_variables, without_effect
 
 _OUTPUT = typer.Option(
@@ -106,7 +107,7 @@ def _default(
     if version:
         return _print_version()
     if invocation.invoked_subcommand is None:
-        return _serve(options)
+        return serve(given(options))
     if given(options):
         first = FLAGS[next(iter(given(options)))].option
         raise typer.BadParameter(
@@ -121,7 +122,7 @@ def _run(**options: Any) -> Any:
 
     Every change is followed.
     """
-    return _serve(options)
+    return serve(given(options))
 
 
 @with_options(TABLE_OPTIONS)
@@ -214,12 +215,6 @@ def _rbac(
     config = from_arguments(given(options), os.environ)
     named = rbac.named(config, secret or [], config_map or [])
     typer.echo(rbac.document(config, named, name=name, namespace=namespace), nl=False)
-
-
-def _serve(options: dict[str, Any]) -> int:
-    from fastingress.app import run
-
-    return run(from_arguments(given(options), os.environ), warnings=unknown_variables(os.environ))
 
 
 def _table_config(

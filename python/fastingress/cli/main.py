@@ -42,11 +42,17 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _obey(arguments: Sequence[str]) -> int:
-    # typer takes a while to load: nothing that imports this package pays for it but a command line.
+    # Nothing that imports this package pays for what a command line needs, nor most command lines for typer.
+    from fastingress.cli.serving import plain, serve
+
+    words = _switches(arguments)
+    options = plain(words)
+    if options is not None:
+        return serve(options)
     from fastingress.cli.commands import command, is_usage_error
 
     try:
-        status = command().main(args=_switches(arguments), prog_name=_PROGRAM, standalone_mode=False)
+        status = command().main(args=words, prog_name=_PROGRAM, standalone_mode=False)
     except Exception as error:
         if not is_usage_error(error):
             raise
