@@ -6,10 +6,10 @@
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use std::collections::HashMap;
+use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::process::ExitCode;
 
 /// The token of the listener; connections count from 1, and each has two: the client's is even, the backend's odd.
 const LISTENER: u64 = 0;
@@ -157,17 +157,10 @@ impl Relay {
     }
 }
 
-fn main() -> ExitCode {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut ports = std::env::args().skip(1).map(|text| text.parse::<u16>());
     let (Some(Ok(port)), Some(Ok(backend)), None) = (ports.next(), ports.next(), ports.next()) else {
-        eprintln!("usage: fastingress-bench-relay LISTEN_PORT BACKEND_PORT");
-        return ExitCode::from(2);
+        return Err("usage: fastingress-bench-relay LISTEN_PORT BACKEND_PORT".into());
     };
-    match Relay::new(port, backend).and_then(Relay::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("fastingress-bench-relay: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    Ok(Relay::new(port, backend).and_then(Relay::run)?)
 }
