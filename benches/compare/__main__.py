@@ -13,10 +13,10 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from benches.compare import backend, certificate, correct, idle, load, programs, report
+from benches.compare import certificate, correct, kinds, programs, report
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import free_port
-from benches.compare.scenarios import SCENARIOS, Bulk, Idle, Scenario, title
+from benches.compare.scenarios import SCENARIOS, Bulk, Scenario, title
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -26,10 +26,12 @@ def main() -> None:
     asked = arguments()
     demand()
     peers = [peer for peer in PEERS if peer.name in asked.peers]
-    programs.install(peer.program for peer in peers)
+    scenarios = chosen(asked)
+    needed = (kinds.of(scenario).programs for scenario in scenarios)
+    programs.install({peer.program for peer in peers}.union(*needed))
     versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
     found: dict[Scenario, report.Results] = {}
-    for scenario in chosen(asked):
+    for scenario in scenarios:
         print(f"{scenario.name}: {title(scenario)}", flush=True)
         found[scenario] = run(scenario, [peer for peer in peers if has_what_it_takes(peer, scenario)])
         keep(found, versions)
@@ -66,23 +68,15 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
         port = free_port()
         pair = certificate.issue(correct.HOST)
-        stack.callback(behind(scenario, folder / "backend", port, pair).stop)
+        kind = kinds.of(scenario)
+        stack.callback(kind.behind(scenario, folder / "backend", port, pair).stop)
         peers = [peer(folder / peer.name, port, pair, scenario.way) for peer in classes]
         for peer in peers:
             stack.callback(peer.stop)
             peer.start()
-            if not isinstance(scenario, Bulk):  # which checks each of its transfers
-                correct.check(peer, scenario.way)
-        if isinstance(scenario, Idle):
-            return idle.measure(scenario, peers)
-        return load.measure(scenario, peers)
-
-
-def behind(scenario: Scenario, folder: Path, port: int, pair: certificate.Pair) -> backend.Backend:
-    """What all peers of a scenario lead to. What passes through them ends its TLS there."""
-    if isinstance(scenario, Bulk):
-        return backend.bulk(folder, port, scenario.mib, pair if scenario.way == "passthrough" else None)
-    return backend.web(folder, port)
+            kind.check(scenario, peer)
+        results: report.Results = kind.measure(scenario, peers)
+        return results
 
 
 def arguments() -> argparse.Namespace:

@@ -1,5 +1,5 @@
-"""The backends behind all peers: nginx, with a fixed answer of 1 KiB and a page that says which headers came; for long
-bodies a program of our own."""
+"""The backends behind all peers: nginx, with a fixed answer of 1 KiB and a page that says which headers came; for all
+else programs of our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benches.compare import process
+from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.peers.base import FORWARDED, OTHER_CORE, wait_for_port
 
@@ -57,6 +57,12 @@ def web(folder: Path, port: int) -> Backend:
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(folder=folder, port=port, body="x" * 1024, seen=seen), encoding="utf-8")
     return Backend(folder, port, ["nginx", "-p", str(folder), "-c", str(config)])
+
+
+def ours(folder: Path, port: int, kind: str) -> Backend:
+    """For calls or WebSockets: a mode of the program in `benches/ends`."""
+    folder.mkdir(parents=True)
+    return Backend(folder, port, [programs.path(programs.ENDS) or programs.ENDS, kind, str(port)])
 
 
 def bulk(folder: Path, port: int, mib: int, pair: Pair | None) -> Backend:

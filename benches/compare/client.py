@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import dataclass
 
 from benches.compare.peers import Peer
 from benches.compare.peers.base import OTHER_CORE
+
+CIPHER = "TLS_AES_128_GCM_SHA256"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What h2load got."""
+
+    done: int
+    per_second: float
+    body_bytes: int
+
+
+def h2load(peer: Peer, arguments: list[str], url: str, seconds: int) -> Answers:
+    """As fast as it goes. Raises `SystemExit` when a request failed, or got another status than 200."""
+    said = run(peer, ["h2load", "-t1", f"-D{seconds}", f"--tls13-ciphers={CIPHER}", *arguments, url], seconds)
+    # Statuses count those of which no more than the head had come in the end.
+    done = re.search(r" (\d+) succeeded, 0 failed, 0 errored, 0 timeout", said)
+    well = re.search(r"status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx", said)
+    body = re.search(r"\((\d+)\) data", said)
+    if not done or not well or not body or not int(done[1]):
+        raise SystemExit(f"{peer.name}: the load failed:\n{said}")
+    return Answers(int(done[1]), int(done[1]) / seconds, int(body[1]))
 
 
 def run(peer: Peer, command: list[str], seconds: float) -> str:

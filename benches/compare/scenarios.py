@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
-Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "passthrough", "tcp"]
-"""How clients speak to the proxy: each peer has a port for each, and some ports serve several."""
+Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "grpc-tls", "websocket", "passthrough", "tcp"]
+"""How clients speak to the proxy: each peer has a port for each, and some ports serve several.
+
+Over `grpc-tls` the proxy speaks HTTP/2 to the backend, too; a WebSocket is without TLS.
+"""
 Direction = Literal["down", "up"]
 
 
@@ -26,6 +29,8 @@ class Metric:
 
 
 PER_REQUEST = Metric("CPU per request", "us", 1)
+PER_CALL = Metric("CPU per call", "us", 1)
+PER_MESSAGE = Metric("CPU per echoed message", "us", 1)
 PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
 PER_GIB = Metric("CPU per GiB", "ms", 1000)
 PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
@@ -58,6 +63,57 @@ class Load:
     """Requests at once on each connection."""
 
     def quick(self) -> Load:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2, seconds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Unary calls of gRPC as fast as they go; the figure is processor time of the proxy per call."""
+
+    metric: ClassVar[Metric] = PER_CALL
+    beside: ClassVar[str] = "calls/s, proxy on one core"
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    connections: int
+    streams: int
+    """Calls at once on each connection."""
+    rounds: int = 10
+    seconds: int = 5
+    way: Way = "grpc-tls"
+
+    def quick(self) -> Calls:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2, seconds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
+
+
+@dataclass(frozen=True)
+class Echo:
+    """WebSockets, each of which sends a message when it has the last one back; the figure is processor time of the
+    proxy for a message there and back."""
+
+    metric: ClassVar[Metric] = PER_MESSAGE
+    beside: ClassVar[str] = "messages/s, proxy on one core"
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    connections: int
+    rounds: int = 10
+    seconds: int = 5
+    way: Way = "websocket"
+
+    def quick(self) -> Echo:
         """The same, only to see that it works."""
         return replace(self, rounds=2, seconds=2)
 
@@ -139,7 +195,7 @@ class Idle:
         return 5 + self.connections / 1000
 
 
-Scenario = Load | Handshakes | Bulk | Idle
+Scenario = Load | Calls | Echo | Handshakes | Bulk | Idle
 
 
 def title(scenario: Scenario) -> str:
@@ -189,6 +245,20 @@ SCENARIOS: tuple[Scenario, ...] = (
         seconds=8,
         way="h2c",
         streams=16,
+    ),
+    Calls(
+        name="grpc",
+        what="connections with 16 streams each, unary calls of gRPC over TLS 1.3, 100 B there and back, all forwarded "
+        "headers, one worker",
+        bounds=(Bound(0.5, of="Envoy"),),
+        connections=16,
+        streams=16,
+    ),
+    Echo(
+        name="websocket-echo",
+        what="WebSockets, one message of 64 B under way on each, one worker",
+        bounds=NO_MORE_THAN_PEERS,
+        connections=200,
     ),
     Handshakes(
         name="tls-handshake",

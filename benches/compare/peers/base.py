@@ -68,7 +68,7 @@ class Peer(ABC):
     def port_of(self, way: Way) -> int:
         """The port for clients that speak so."""
         streams = {"passthrough": self.stream_port, "tcp": self.stream_port}
-        return {"http1": self.port, "h2c": self.h2c_port, **streams}.get(way, self.tls_port)
+        return {"http1": self.port, "websocket": self.port, "h2c": self.h2c_port, **streams}.get(way, self.tls_port)
 
     @classmethod
     def missing(cls, way: Way) -> str:

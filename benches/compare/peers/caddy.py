@@ -71,6 +71,7 @@ class Caddy(Peer):
                 "protocol": "http",
                 "keep_alive": {"max_idle_conns": 320, "max_idle_conns_per_host": 320},
                 "compression": False,
+                **({"versions": ["h2c", "2"]} if self.way == "grpc-tls" else {}),
             },
         }
         strict = {"handler": "headers", "response": {"set": {"Strict-Transport-Security": [HSTS]}}}

@@ -7,7 +7,8 @@ from typing import Any
 
 from benches.compare.peers.base import HSTS, Peer
 
-API = "type.googleapis.com/envoy.extensions"
+PACKAGE = "envoy.extensions"
+API = f"type.googleapis.com/{PACKAGE}"
 CLIENT = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 
 
@@ -29,11 +30,15 @@ class Envoy(Peer):
 
     def _config(self) -> dict[str, Any]:
         endpoint = {"endpoint": {"address": _address(self.backend)}}
-        cluster = {
+        cluster: dict[str, Any] = {
             "name": "backend",
             "connect_timeout": "5s",
             "load_assignment": {"cluster_name": "backend", "endpoints": [{"lb_endpoints": [endpoint]}]},
         }
+        if self.way == "grpc-tls":
+            explicit: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
+            options = {"@type": f"{API}.upstreams.http.v3.HttpProtocolOptions", **explicit}
+            cluster["typed_extension_protocol_options"] = {f"{PACKAGE}.upstreams.http.v3.HttpProtocolOptions": options}
         return {"static_resources": {"listeners": self._listeners(), "clusters": [cluster]}}
 
     def _listeners(self) -> list[dict[str, Any]]:
@@ -68,6 +73,7 @@ class Envoy(Peer):
             "use_remote_address": True,
             "skip_xff_append": True,
             "strip_any_host_port": True,
+            "upgrade_configs": [{"upgrade_type": "websocket"}] if self.way == "websocket" else [],
             "common_http_protocol_options": {"idle_timeout": "3600s"},
             "route_config": {"virtual_hosts": [host]},
             "http_filters": [

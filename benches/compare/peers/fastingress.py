@@ -36,6 +36,7 @@ metadata:
     nginx.ingress.kubernetes.io/ssl-redirect: "false"
     nginx.ingress.kubernetes.io/proxy-body-size: "0"
     nginx.ingress.kubernetes.io/ssl-passthrough: "{passthrough}"
+    nginx.ingress.kubernetes.io/backend-protocol: {spoken}
 spec:
   ingressClassName: fastingress
   tls:
@@ -71,7 +72,8 @@ class Fastingress(Peer):
         manifests.mkdir()
         chain, key = (b64encode(text).decode() for text in (self.pair.chain, self.pair.key))
         passthrough = str(self.way == "passthrough").lower()
-        filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key, passthrough=passthrough)
+        spoken = "GRPC" if self.way == "grpc-tls" else "HTTP"
+        filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key, passthrough=passthrough, spoken=spoken)
         (manifests / "shop.yaml").write_text(filled, encoding="utf-8")
         self.h2c_port = self.port
         return [

@@ -17,12 +17,13 @@ defaults
     timeout connect 5s
     timeout client 3600s
     timeout server 60s
+    timeout tunnel 3600s
     timeout http-keep-alive 3600s
     option http-keep-alive
     http-reuse always
 {frontends}
 backend back
-    server one 127.0.0.1:{backend} pool-max-conn 320
+    server one 127.0.0.1:{backend} pool-max-conn 320 {spoken}
 """
 
 FRONTEND = """
@@ -88,7 +89,8 @@ class HAProxy(Peer):
         strict = f'http-response set-header Strict-Transport-Security "{HSTS}"'
         frontends = FRONTEND.format(scheme="http", binds=plain, strict="")
         frontends += FRONTEND.format(scheme="https", binds=secure, strict=strict)
-        return CONFIG.format(frontends=frontends, backend=self.backend)
+        spoken = "proto h2" if self.way == "grpc-tls" else ""
+        return CONFIG.format(frontends=frontends, backend=self.backend, spoken=spoken)
 
     def _streams(self) -> str:
         leads = "default_backend back" if self.way == "tcp" else BY_NAME

@@ -45,21 +45,11 @@ http {{
         client_max_body_size 0;
         proxy_request_buffering off;
         proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host $host;
-        proxy_set_header X-Request-ID $request_id;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Host $host;
-        proxy_set_header X-Forwarded-Port $server_port;
-        proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header X-Forwarded-Scheme $scheme;
-        proxy_set_header X-Scheme $scheme;
-        proxy_set_header Proxy "";
+{told}
         # A page over TLS says it, as ingress-nginx has it; an empty one is not sent.
         add_header Strict-Transport-Security $hsts always;
         location / {{
-            proxy_pass http://backend;
+            {leads}
         }}
         # The buffer of 4 KiB that it has for this by default is made for short answers, and would flatter the others.
         location = /bulk {{
@@ -71,6 +61,20 @@ http {{
     }}
 }}
 """
+
+TOLD = {
+    "Host": "$host",
+    "X-Request-ID": "$request_id",
+    "X-Real-IP": "$remote_addr",
+    "X-Forwarded-For": "$remote_addr",
+    "X-Forwarded-Host": "$host",
+    "X-Forwarded-Port": "$server_port",
+    "X-Forwarded-Proto": "$scheme",
+    "X-Forwarded-Scheme": "$scheme",
+    "X-Scheme": "$scheme",
+    "Proxy": '""',
+}
+"""Fields of requests to the backend; an empty one is not sent."""
 
 STREAM = """
 {module}
@@ -120,6 +124,7 @@ class Nginx(Peer):
         return [self.program, "-p", str(self.folder), "-c", str(config)]
 
     def _http(self) -> str:
+        module = "grpc" if self.way == "grpc-tls" else "proxy"
         return CONFIG.format(
             folder=self.folder,
             port=self.port,
@@ -128,7 +133,16 @@ class Nginx(Peer):
             pair=self.pair.write(self.folder),
             backend=self.backend,
             hsts=HSTS,
+            told="\n".join(f"        {module}_set_header {name} {value};" for name, value in self._told().items()),
+            leads="grpc_pass grpc://backend;" if module == "grpc" else "proxy_pass http://backend;",
         )
+
+    def _told(self) -> dict[str, str]:
+        if self.way == "grpc-tls":
+            return TOLD
+        if self.way == "websocket":
+            return {"Upgrade": "$http_upgrade", "Connection": "upgrade", **TOLD}
+        return {"Connection": '""', **TOLD}
 
     def _streams(self) -> str:
         module = self._module()

@@ -19,7 +19,9 @@ class Relay(Peer):
 
     @classmethod
     def missing(cls, way: Way) -> str:
-        return super().missing(way) or ("" if way in ("http1", "tcp") else "it ends no TLS and knows no frames")
+        return super().missing(way) or (
+            "" if way in ("http1", "tcp", "websocket") else "it ends no TLS and knows no frames"
+        )
 
     def command(self) -> list[str]:
         self.stream_port = self.port

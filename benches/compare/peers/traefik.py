@@ -44,6 +44,7 @@ class Traefik(Peer):
             return self._streams()
         pair = str(self.pair.write(self.folder))
         certificate = {"certFile": pair, "keyFile": pair}
+        scheme = "h2c" if self.way == "grpc-tls" else "http"
         router = {"rule": "Host(`shop.example.com`)", "service": "backend"}
         return {
             "http": {
@@ -55,7 +56,9 @@ class Traefik(Peer):
                     "http": {"headers": self._headers("http", self.port)},
                     "https": {"headers": self._headers("https", self.tls_port)},
                 },
-                "services": {"backend": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{self.backend}"}]}}},
+                "services": {
+                    "backend": {"loadBalancer": {"servers": [{"url": f"{scheme}://127.0.0.1:{self.backend}"}]}}
+                },
             },
             # Not every client of the comparison says which host it means.
             "tls": {"stores": {"default": {"defaultCertificate": certificate}}},
@@ -64,6 +67,8 @@ class Traefik(Peer):
     def _headers(self, scheme: str, port: int) -> dict[str, Any]:
         # The others it sets by itself.
         request = {"X-Forwarded-Port": str(port), "X-Forwarded-Scheme": scheme, "X-Scheme": scheme, "Proxy": ""}
+        if self.way == "websocket":  # where it would say "ws"
+            request["X-Forwarded-Proto"] = scheme
         response = {"customResponseHeaders": {"Strict-Transport-Security": HSTS}} if scheme == "https" else {}
         return {"customRequestHeaders": request, **response}
 

@@ -1,6 +1,6 @@
 //! Answers unary calls of gRPC, over HTTP/2 by prior knowledge. A call gets its own message back.
 //!
-//! A call of `/bench.Echo/Seen` gets a message of the fields that came with it, one on a line. What a proxy has made
+//! A call of `/bench.Echo/Seen` gets a message of the authority and the fields that came with it, one on a line. What a proxy has made
 //! another request of than a call gets 415 (gRPC over HTTP/2, section "Requests").
 
 use crate::Outcome;
@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
 use h2::server::SendResponse;
 use http::header::{CONTENT_TYPE, TE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::net::TcpStream;
 
@@ -42,11 +43,7 @@ async fn call(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) ->
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     let mut sending = respond.send_response(response, false)?;
-    let answer = if head.uri.path() == SEEN {
-        seen(&head.headers)
-    } else {
-        message
-    };
+    let answer = if head.uri.path() == SEEN { seen(&head) } else { message };
     // Messages are far below any window: what has no room is kept by the library until it has.
     sending.send_data(answer, false)?;
     let mut trailers = HeaderMap::new();
@@ -77,9 +74,11 @@ async fn whole(mut body: RecvStream) -> Result<Bytes, h2::Error> {
 }
 
 /// As a message: not compressed, its length, its bytes.
-fn seen(fields: &HeaderMap) -> Bytes {
+fn seen(head: &Parts) -> Bytes {
     let mut lines = BytesMut::new();
-    for (name, value) in fields {
+    let host = head.uri.host().unwrap_or_default();
+    lines.put(format!("host: {host}\n").as_bytes());
+    for (name, value) in &head.headers {
         lines.put(name.as_str().as_bytes());
         lines.put(&b": "[..]);
         lines.put(value.as_bytes());

@@ -1,0 +1,66 @@
+"""What each kind of scenario takes: what is behind the peers, how they are checked, how they are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benches.compare import backend, calls, correct, echo, idle, load, programs
+from benches.compare.certificate import Pair
+from benches.compare.peers import Peer
+from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Idle, Load, Scenario
+
+Behind = Callable[[Any, Path, int, Pair], backend.Backend]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of scenario, which the functions take."""
+
+    behind: Behind
+    """Starts what all peers lead to: a folder to make, a port, a certificate in case it needs one."""
+    check: Callable[[Any, Peer], None]
+    """Raises `SystemExit` when a peer does not do the same work as the others."""
+    measure: Callable[[Any, Sequence[Peer]], Any]
+    """By name of peer."""
+    programs: frozenset[str] = frozenset()
+    """Those that have to be installed beside the peers' own."""
+
+
+def of(scenario: Scenario) -> Kind:
+    """The one that a scenario is of."""
+    return KINDS[type(scenario)]
+
+
+def _web(_: Scenario, folder: Path, port: int, __: Pair) -> backend.Backend:
+    return backend.web(folder, port)
+
+
+def _ours(kind: str) -> Behind:
+    return lambda _, folder, port, __: backend.ours(folder, port, kind)
+
+
+def _bulk(scenario: Bulk, folder: Path, port: int, pair: Pair) -> backend.Backend:
+    """What passes through the peers ends its TLS there."""
+    return backend.bulk(folder, port, scenario.mib, pair if scenario.way == "passthrough" else None)
+
+
+def _check(scenario: Scenario, peer: Peer) -> None:
+    correct.check(peer, scenario.way)
+
+
+def _each_transfer(_: Bulk, __: Peer) -> None:
+    """Is checked as it is measured."""
+
+
+OURS = frozenset({programs.ENDS})
+KINDS: Mapping[type, Kind] = {
+    Load: Kind(_web, _check, load.measure),
+    Calls: Kind(_ours("calls"), calls.check, load.measure, OURS),
+    Echo: Kind(_ours("echo"), echo.check, load.measure, OURS),
+    Handshakes: Kind(_web, _check, load.measure),
+    Bulk: Kind(_bulk, _each_transfer, load.measure),
+    Idle: Kind(_web, _check, idle.measure),
+}

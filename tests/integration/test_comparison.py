@@ -1,0 +1,36 @@
+"""The comparison with other proxies runs: what needs programs of its own, with this gateway alone, for a second."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from benches.compare import programs
+from benches.compare.__main__ import run
+from benches.compare.peers.fastingress import Fastingress
+from benches.compare.scenarios import SCENARIOS, Calls, Echo
+
+pytestmark = [
+    pytest.mark.usefixtures("ends", "h2load", "nginx"),
+    pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="proxy and load have a core each"),
+]
+
+
+@pytest.fixture
+def ends(cargo: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built in seconds, as tests are; a bench builds it to be fast."""
+    monkeypatch.setattr(programs, "BUILT", programs.BUILT.parent / "debug")
+    build = ["cargo", "build", "--quiet", "--locked", f"--package={programs.ENDS}"]
+    subprocess.run(build, cwd=programs.ROOT, check=True)
+
+
+@pytest.mark.parametrize("name", [each.name for each in SCENARIOS if isinstance(each, Calls | Echo)])
+def test_what_a_call_or_an_echo_costs_is_measured(name: str) -> None:
+    (scenario,) = (each for each in SCENARIOS if isinstance(each, Calls | Echo) and each.name == name)
+    results = run(replace(scenario, rounds=1, seconds=1), [Fastingress])
+    assert results.keys() == {"fastingress"}
+    (figure,) = results["fastingress"].values
+    assert 0 < figure < 10_000
