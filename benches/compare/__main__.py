@@ -1,65 +1,114 @@
-"""The command: starts everything, checks, measures, reports, ends everything."""
+"""The command: says what will run, starts everything, checks, measures, reports, ends everything."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
+from types import FrameType
 
-from benches.compare import certificate, correct, kinds, programs, report
+import httpx
+
+from benches.compare import certificate, choosing, correct, kinds, planned, process, programs, progress, report
 from benches.compare.peers import PEERS, Peer
-from benches.compare.peers.base import free_port
-from benches.compare.scenarios import SCENARIOS, Bulk, Scenario, title
+from benches.compare.peers.base import OTHER_CORE, free_port
+from benches.compare.planned import Part
+from benches.compare.scenarios import SCENARIOS, Scenario, title
+from benches.compare.verdict import OURS
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = programs.ROOT / "target" / "compare"
 
 
 def main() -> None:
-    """Runs the scenarios that were asked for."""
-    asked = arguments()
+    """Runs the scenarios that were asked for. Ends with 1 when this project's own proxy could not be measured."""
+    parser = _parser()
+    asked = parser.parse_args()
+    if asked.list:
+        print(listing())
+        return
+    try:
+        scenarios = choosing.scenarios(asked.scenarios, quick=asked.quick, rounds=asked.rounds, mib=asked.bulk_mib)
+        peers = choosing.peers(asked.peers, quick=asked.quick)
+    except choosing.UnknownError as error:
+        parser.error(str(error))
     demand()
-    peers = [peer for peer in PEERS if peer.name in asked.peers]
-    scenarios = chosen(asked)
-    needed = (kinds.of(scenario).programs for scenario in scenarios)
-    programs.install({peer.program for peer in peers}.union(*needed))
-    versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
+    process.adopt_orphans()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupted)
     found: dict[Scenario, report.Results] = {}
-    for scenario in scenarios:
-        print(f"{scenario.name}: {title(scenario)}", flush=True)
-        found[scenario] = run(scenario, [peer for peer in peers if has_what_it_takes(peer, scenario)])
-        keep(found, versions)
+    try:
+        whole = compare(scenarios, peers, asked.out, found)
+    except KeyboardInterrupt as interrupt:
+        kept = f"what was found so far is in {asked.out}" if found else "nothing was found yet"
+        print(f"\nended before its time: {kept}", flush=True)
+        raise SystemExit(128 + interrupt.args[0]) from None
+    finally:
+        process.kill_all_below()
+    raise SystemExit(0 if whole else 1)
+
+
+def compare(
+    scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Path, found: dict[Scenario, report.Results]
+) -> bool:
+    """Measures, keeps and prints; whether this project's own proxy took part in all that it was asked for.
+
+    `found` is filled scenario by scenario, so that what ends a run leaves what there is.
+    """
+    programs.install({peer.program for peer in peers}.union(*(kinds.of(scenario).programs for scenario in scenarios)))
+    os.sched_setaffinity(0, {OTHER_CORE})
+    versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
+    by_name = {peer.name: peer for peer in peers}
+    parts = [Part(scenario, tuple(present(scenario, peers))) for scenario in scenarios]
+    print("\n".join([*absent(scenarios, peers), planned.announcement(parts), ""]), flush=True)
+    failed = False
+    with progress.shown(parts):
+        for part in parts:
+            progress.part(part)
+            progress.line(f"{part.scenario.name}: {title(part.scenario)}")
+            try:
+                found[part.scenario] = run(part.scenario, [by_name[name] for name in part.peers])
+            except SystemExit as error:
+                progress.line(f"  {part.scenario.name} is given up: {error}")
+            failed |= OURS not in found.get(part.scenario, {}) and OURS in part.peers
+            keep(found, versions, out)
     print("\n" + report.markdown(found, versions))
+    print(f"\nresults are in {out}")
+    return not failed
 
 
-def keep(found: Mapping[Scenario, report.Results], versions: Mapping[str, str]) -> None:
-    """Writes what there is so far: a run of half an hour that fails has not been for nothing."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
-    (RESULTS / "latest.md").write_text(report.markdown(found, versions) + "\n", encoding="utf-8")
+def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
+    """The names of those that can take part."""
+    return [peer.name for peer in peers if not peer.missing(scenario.way)]
 
 
-def chosen(asked: argparse.Namespace) -> list[Scenario]:
-    """In the order of their declaration, with the sizes that were asked for."""
-    named = [each for each in SCENARIOS if any(fnmatch(each.name, pattern) for pattern in asked.scenarios)]
-    sized = [each.quick() if asked.quick else each for each in named]
-    size = asked.bulk_mib
-    return [replace(each, mib=size) if size and isinstance(each, Bulk) else each for each in sized]
+def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[str]:
+    """A line on each peer and reason why it is left out of some scenarios, and on what a peer has no way to do."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for peer in peers:
+        for scenario in scenarios:
+            if missing := peer.missing(scenario.way):
+                reasons.setdefault((peer.name, missing), []).append(scenario.name)
+    lines = [
+        f"{name} is left out{'' if len(out) == len(scenarios) else ' of ' + ', '.join(out)}: {reason}"
+        for (name, reason), out in reasons.items()
+    ]
+    less = "does less than the others: it has no way to make"
+    return lines + [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in peers if peer.lacks]
 
 
-def has_what_it_takes(peer: type[Peer], scenario: Scenario) -> bool:
-    """False, and a line that says why, for a peer that is not installed."""
-    if missing := peer.missing(scenario.way):
-        print(f"  {peer.name} is skipped: {missing}", flush=True)
-    elif peer.lacks:
-        print(f"  {peer.name} does less than the others: it has no way to make {', '.join(peer.lacks)}", flush=True)
-    return not missing
+def keep(found: Mapping[Scenario, report.Results], versions: Mapping[str, str], out: Path) -> None:
+    """Writes what there is so far: a run of an hour that fails has not been for nothing."""
+    if not found:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
+    (out / "latest.md").write_text(report.markdown(found, versions) + "\n", encoding="utf-8")
 
 
 def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
@@ -71,33 +120,31 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
         kind = kinds.of(scenario)
         stack.callback(kind.behind(scenario, folder / "backend", port, pair).stop)
         peers = [peer(folder / peer.name, port, pair, scenario.way) for peer in classes]
-        for peer in peers:
+        for peer in tuple(peers):
             stack.callback(peer.stop)
-            peer.start()
-            kind.check(scenario, peer)
+            if reason := refusal(peer, scenario):
+                progress.line(f"  {peer.name} is left out: {reason}")
+                peers.remove(peer)
         results: report.Results = kind.measure(scenario, peers)
         return results
 
 
-def arguments() -> argparse.Namespace:
-    """What to run."""
-    parser = argparse.ArgumentParser(description=sys.modules["benches.compare"].__doc__)
-    parser.add_argument("--quick", action="store_true", help="only see that it works")
-    names = ", ".join(scenario.name for scenario in SCENARIOS)
-    parser.add_argument(
-        "--scenarios", nargs="+", type=pattern, default=["*"], help=f"names, or patterns such as 'idle*': {names}"
-    )
-    parser.add_argument("--bulk-mib", type=int, help="how long the bodies of the bulk scenarios are")
-    known = [peer.name for peer in PEERS]
-    parser.add_argument("--peers", nargs="+", choices=known, default=known)
-    return parser.parse_args()
+def refusal(peer: Peer, scenario: Scenario) -> str:
+    """Starts it; why it is not timed, which is that it does not start, or not do the same work. Empty when it does."""
+    try:
+        peer.start()
+        kinds.of(scenario).check(scenario, peer)
+    except (SystemExit, AssertionError, httpx.HTTPError, OSError) as error:
+        return str(error) or repr(error)
+    return ""
 
 
-def pattern(text: str) -> str:
-    """One that some scenario has."""
-    if not any(fnmatch(scenario.name, text) for scenario in SCENARIOS):
-        raise argparse.ArgumentTypeError(f"no scenario is called {text!r}")
-    return text
+def listing() -> str:
+    """All scenarios with their sentence, and all peers with their version or why they are missing."""
+    width = max(len(each.name) for each in (*SCENARIOS, *PEERS))
+    lines = ["scenarios:", *(f"  {scenario.name:{width}}  {title(scenario)}" for scenario in SCENARIOS), "", "peers:"]
+    lines.extend(f"  {peer.name:{width}}  {peer.missing('http1') or peer.version()}" for peer in PEERS)
+    return "\n".join(lines)
 
 
 def demand() -> None:
@@ -108,6 +155,38 @@ def demand() -> None:
         raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benches.compare", description=sys.modules["benches.compare"].__doc__
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    quick = f"{len(choosing.QUICK_SCENARIOS)} scenarios with {', '.join(choosing.QUICK_PEERS)}, in under 4 minutes"
+    parser.add_argument(
+        "--quick", action="store_true", help=f"a look: shorter turns, and unless others are named {quick}"
+    )
+    names = "names or patterns such as 'idle*'; --list shows all"
+    parser.add_argument("--scenarios", nargs="+", default=[], metavar="NAME", help=names)
+    parser.add_argument("--peers", nargs="+", default=[], metavar="NAME", help="the same")
+    parser.add_argument("--rounds", type=_count, metavar="N", help="in place of the scenarios' own numbers")
+    parser.add_argument("--bulk-mib", type=_count, metavar="MIB", help="how long the bodies of the bulk scenarios are")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results go (target/compare)")
+    parser.add_argument("--list", action="store_true", help="show scenarios and peers, and run nothing")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not (count := int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return count
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Whatever was started ends first: nothing that is then unwound has to wait for it."""
+    del frame
+    process.kill_all_below()
+    raise KeyboardInterrupt(number)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Processor time and memory of a process with all its children, from the kernel. Linux."""
+"""Processor time and memory of a process with all its children, from the kernel, and how all of them end. Linux."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
+import signal
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -42,5 +46,24 @@ def end(child: subprocess.Popen[bytes]) -> None:
     try:
         child.wait(10)
     except subprocess.TimeoutExpired:
-        child.kill()
+        kill(tree(child.pid))
         child.wait()
+
+
+def adopt_orphans() -> None:
+    """What descends from this process does so for good: also when a parent in between ends first."""
+    child_subreaper = 36  # prctl(2)
+    ctypes.CDLL(None).prctl(child_subreaper, 1, 0, 0, 0)
+
+
+def kill_all_below() -> None:
+    """Ends at once whatever descends from this process."""
+    for _ in range(3):  # what was just being started is found by the next
+        kill(tree(os.getpid())[1:])
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Ends them without asking; some may have ended already."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
