@@ -1,10 +1,9 @@
-"""From the translated model to the live table: coalesce, diff by key, compile and swap, keep the last good.
+"""From the translated model to the live table: diff by key, compile and swap, keep the last good.
 
 | module | what it is |
 |---|---|
 | `core` | what this package asks of the Rust side |
 | `change` | the difference between what is wanted and what is published |
-| `debounce` | when a burst of changes has gone on long enough |
 | `publisher` | the loop around them: single flight, latest wins |
 | `book` | all problems that stand, by scope, and what was raised or cleared |
 | `refusals` | what the Rust side refused, told in terms of objects and files |

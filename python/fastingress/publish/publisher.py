@@ -1,8 +1,9 @@
-"""The publishing loop: coalesces changes, one apply at a time, latest wins, keeps the last good.
+"""The publishing loop: one apply at a time, latest wins, keeps the last good.
 
-A burst is taken after a quiet moment of 3 ms, or 20 ms after it began. Diff, encoding, compile and swap run on a thread
-of their own, so the loop never waits for them; what arrives meanwhile is the next burst. When an apply fails the table
-in use stays, the changes are kept (newer values win over them) and tried again later: a problem, not an exit.
+Diff, encoding, compile and swap run on a thread of their own, so the loop never waits for them; what arrives meanwhile
+is the next change set. It does not wait for a burst to be over: sources do, so that the steps before this one are
+taken once for it, too. When an apply fails the table in use stays, the changes are kept (newer values win over them)
+and tried again later: a problem, not an exit.
 """
 
 from __future__ import annotations
@@ -19,13 +20,8 @@ from fastingress.problems import Problem
 from fastingress.publish.book import ProblemBook
 from fastingress.publish.change import Changes, Published
 from fastingress.publish.core import Core
-from fastingress.publish.debounce import Debounce
 from fastingress.publish.refusals import Refusals
 
-QUIET = 0.003
-"""Seconds without a change after which a burst is taken."""
-LONGEST = 0.020
-"""Seconds after which a burst is taken in any case."""
 _RETRY_FIRST = 0.5
 _RETRY_LAST = 30.0
 
@@ -98,7 +94,6 @@ class Publisher:
         self._published = Published()
         self._pending: Changes = {}
         self._full = False
-        self._debounce = Debounce(quiet=QUIET, longest=LONGEST)
         self._arrived = asyncio.Event()
         self._retry = _RETRY_FIRST
         self._submitted = 0
@@ -121,7 +116,6 @@ class Publisher:
         self._since = now if self._since is None else self._since
         if received is not None:
             self._received = received if self._received is None else min(received, self._received)
-        self._debounce.touch(now)
         self._arrived.set()
 
     async def settle(self) -> None:
@@ -139,18 +133,9 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             await self._arrived.wait()
-            await self._burst()
             outcome = await self._take()
             if outcome is not None and outcome.error is not None:
                 await self._hold_off()
-
-    async def _burst(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            wait = self._debounce.wait(loop.time())
-            if wait <= 0:
-                return
-            await asyncio.sleep(wait)
 
     async def _take(self) -> Outcome | None:
         changes, self._pending = self._pending, {}
@@ -159,7 +144,6 @@ class Publisher:
         received, self._received = self._received, None
         upto = self._submitted
         self._arrived.clear()
-        self._debounce.reset()
         outcome = None
         if changes or full:
             outcome = await self._off_loop(

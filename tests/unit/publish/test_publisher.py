@@ -1,4 +1,4 @@
-"""The publishing loop: bursts, single flight, latest wins, and what happens when an apply fails."""
+"""The publishing loop: single flight, latest wins, and what happens when an apply fails."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ class Bench:
         return [problem.code for problem in self.book.problems()]
 
 
-def test_a_burst_of_edits_is_one_swap() -> None:
+def test_what_is_submitted_before_the_loop_runs_is_one_swap() -> None:
     async def test() -> None:
         bench = Bench()
         async with running(bench.publisher):
             for number in range(10):
                 bench.publisher.submit({A: b"%d" % number, ("fragment", str(number)): b"x"}, ())
-                await asyncio.sleep(0.001)
             await bench.publisher.settle()
         assert len(bench.core.change_sets) == 1
         assert bench.core.state[A] == b"9"
@@ -52,13 +51,13 @@ def test_a_burst_of_edits_is_one_swap() -> None:
     run(test())
 
 
-def test_a_lone_edit_is_published_after_the_quiet_moment() -> None:
+def test_a_lone_edit_is_published_at_once() -> None:
     async def test() -> None:
         bench = Bench()
         async with running(bench.publisher):
             bench.publisher.submit({A: b"1"}, ())
             await bench.publisher.settle()
-        assert bench.gate.started == [pytest.approx(0.003)]
+        assert bench.gate.started == [0.0]
 
     run(test())
 
@@ -68,28 +67,13 @@ def test_an_outcome_tells_how_long_the_first_of_its_edits_waited() -> None:
         bench = Bench(seconds=1.0)
         async with running(bench.publisher):
             bench.publisher.submit({A: b"1"}, ())
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.4)
             bench.publisher.submit({B: b"1"}, ())
-            await bench.publisher.settle()
+            await asyncio.sleep(0.2)
             bench.publisher.submit({A: b"2"}, ())
             await bench.publisher.settle()
         waits = [outcome.since_submitted for outcome in bench.outcomes]
-        assert waits == [pytest.approx(1.005), pytest.approx(1.003)]
-
-    run(test())
-
-
-def test_edits_that_never_pause_are_published_after_20_ms_all_the_same() -> None:
-    async def test() -> None:
-        bench = Bench()
-        async with running(bench.publisher):
-            for number in range(50):
-                bench.publisher.submit({A: b"%d" % number}, ())
-                await asyncio.sleep(0.002)
-            await bench.publisher.settle()
-        assert bench.gate.started[0] == pytest.approx(0.020, abs=0.0005)
-        assert 5 <= len(bench.core.change_sets) <= 6
-        assert bench.core.state == {A: b"49"}
+        assert waits == [pytest.approx(1.0), pytest.approx(1.6)]
 
     run(test())
 
@@ -127,7 +111,7 @@ def test_only_keys_whose_values_differ_are_sent() -> None:
     run(test())
 
 
-def test_an_edit_that_is_taken_back_within_a_burst_sends_nothing() -> None:
+def test_an_edit_that_is_taken_back_before_it_is_sent_sends_nothing() -> None:
     async def test() -> None:
         bench = Bench()
         async with running(bench.publisher):

@@ -1,6 +1,7 @@
 """What has arrived and was not taken yet: the newest word on each key, and the problems by part.
 
-A consumer that is slow makes nobody wait, and costs no more than one change for each object.
+A consumer that is slow makes nobody wait, and costs no more than one change for each object. One that is fast waits for
+a burst to be over: all that is done with a batch is done once for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from msgspec import Struct
 from fastingress.objects import Object, ObjectKey
 from fastingress.problems import Problem
 from fastingress.store import Change, Delete, Upsert
+
+QUIET = 0.003
+"""Seconds without news after which a burst is over: so many at first, then twice as many, since a look costs too."""
+LONGEST = 0.020
+"""Seconds after which a burst is taken in any case."""
 
 
 class ClusterBatch(Struct, frozen=True):
@@ -76,6 +82,19 @@ class Outbox:
         """Waits for the next such moment; one that has passed since the last time counts."""
         await self._stirred.wait()
         self._stirred.clear()
+
+    async def burst(self) -> None:
+        """Waits until there is something to take, and for the burst that it is part of to be over."""
+        while not self:
+            await self.stir()
+        nap, left = QUIET, LONGEST
+        while left > 0:
+            self._stirred.clear()
+            await asyncio.sleep(nap)
+            if not self._stirred.is_set():
+                return
+            left -= nap
+            nap = min(2 * nap, left)
 
     def take(self, *, settled: bool) -> ClusterBatch:
         """All there is."""

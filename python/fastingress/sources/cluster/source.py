@@ -101,8 +101,7 @@ class ClusterSource:
             self._is_settled = True
             while True:
                 yield self._outbox.take(settled=True)
-                while not self._outbox:
-                    await self._outbox.stir()
+                await self._outbox.burst()
         finally:
             await self._close(tasks)
 
