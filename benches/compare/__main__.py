@@ -19,7 +19,7 @@ from benches.compare import certificate, choosing, correct, kinds, planned, proc
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import OTHER_CORE, free_port
 from benches.compare.planned import Part
-from benches.compare.scenarios import SCENARIOS, Scenario, title
+from benches.compare.scenarios import SCENARIOS, Scenario, site, title
 from benches.compare.verdict import OURS
 
 RESULTS = programs.ROOT / "target" / "compare"
@@ -84,7 +84,7 @@ def compare(
 
 def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
     """The names of those that can take part."""
-    return [peer.name for peer in peers if not peer.missing(scenario.way)]
+    return [peer.name for peer in peers if not kinds.missing(scenario, peer)]
 
 
 def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[str]:
@@ -92,7 +92,7 @@ def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[s
     reasons: dict[tuple[str, str], list[str]] = {}
     for peer in peers:
         for scenario in scenarios:
-            if missing := peer.missing(scenario.way):
+            if missing := kinds.missing(scenario, peer):
                 reasons.setdefault((peer.name, missing), []).append(scenario.name)
     lines = [
         f"{name} is left out{'' if len(out) == len(scenarios) else ' of ' + ', '.join(out)}: {reason}"
@@ -116,10 +116,10 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
         port = free_port()
-        pair = certificate.issue(correct.HOST)
+        pair = certificate.issue(correct.HOST, rsa=site(scenario).rsa)
         kind = kinds.of(scenario)
         stack.callback(kind.behind(scenario, folder / "backend", port, pair).stop)
-        peers = [peer(folder / peer.name, port, pair, scenario.way) for peer in classes]
+        peers = [peer(folder / peer.name, port, pair, scenario.way, site(scenario)) for peer in classes]
         for peer in tuple(peers):
             stack.callback(peer.stop)
             if reason := refusal(peer, scenario):

@@ -1,8 +1,9 @@
-"""The backends behind all peers: nginx, with a fixed answer of 1 KiB and a page that says which headers came; for all
-else programs of our own."""
+"""The backends behind all peers: nginx, with answers of several lengths, one that wants a body, and a page that says which
+headers came; for all else programs of our own."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from benches.compare.certificate import Pair
 from benches.compare.peers.base import FORWARDED, OTHER_CORE, wait_for_port
 
 CONFIG = """
+{user}
 worker_processes 1;
 daemon off;
 pid {folder}/pid;
@@ -27,9 +29,35 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     default_type text/plain;
+    client_body_buffer_size 64k;
+    open_file_cache max=10;
+    open_file_cache_valid 3600s;
+    open_file_cache_errors on;
+    tcp_nopush on;
+    etag off;
+    max_ranges 0;
+    map $request_body $whole {{
+        "~^x{{4096}}$" yes;
+        default no;
+    }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
+        location = /0 {{ return 200 ""; }}
         location = /1k {{ return 200 "{body}"; }}
+        location = /16k {{ root {folder}; add_header Last-Modified ""; }}
+        location = /256k {{ root {folder}; add_header Last-Modified ""; }}
+        # A mirror has the body read first; there is no such file, and what answers instead looks at the body.
+        location = /take {{
+            mirror /sink;
+            root {folder};
+            log_not_found off;
+            error_page 404 = @taken;
+        }}
+        location = /sink {{ internal; return 204; }}
+        location @taken {{
+            if ($whole = no) {{ return 400 "not the body that was sent"; }}
+            return 200 "{body}";
+        }}
         location = /seen {{ return 200 "{seen}"; }}
     }}
 }}
@@ -54,8 +82,12 @@ def web(folder: Path, port: int) -> Backend:
     """For requests and handshakes."""
     folder.mkdir(parents=True)
     seen = "\\n".join(f"{name}: $http_{name.lower().replace('-', '_')}" for name in ("Host", *FORWARDED))
+    for kib in (16, 256):
+        (folder / f"{kib}k").write_bytes(b"x" * kib * 1024)
     config = folder / "nginx.conf"
-    config.write_text(CONFIG.format(folder=folder, port=port, body="x" * 1024, seen=seen), encoding="utf-8")
+    user = "user root root;" if os.geteuid() == 0 else ""  # the worker reads files of ours
+    filled = CONFIG.format(user=user, folder=folder, port=port, body="x" * 1024, seen=seen)
+    config.write_text(filled, encoding="utf-8")
     return Backend(folder, port, ["nginx", "-p", str(folder), "-c", str(config)])
 
 

@@ -1,4 +1,4 @@
-"""The certificate of all peers: ECDSA P-256, made for the run."""
+"""The certificate of all peers, made for the run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Pair:
         return path
 
 
-def issue(name: str) -> Pair:
-    """A certificate without a chain behind it."""
-    leaf = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert(name, key_type=trustme.KeyType.ECDSA)
+def issue(name: str, *, rsa: bool = False) -> Pair:
+    """A certificate without a chain behind it: ECDSA P-256, or RSA 2048."""
+    kind = trustme.KeyType.RSA if rsa else trustme.KeyType.ECDSA
+    leaf = trustme.CA(key_type=kind).issue_cert(name, key_type=kind)
     return Pair(leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes())

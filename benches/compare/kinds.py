@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benches.compare import backend, calls, correct, echo, idle, load, programs
+from benches.compare import backend, calls, correct, echo, idle, load, programs, work
 from benches.compare.certificate import Pair
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Idle, Load, Scenario
+from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Idle, Load, Scenario, site
 
 Behind = Callable[[Any, Path, int, Pair], backend.Backend]
 
@@ -32,6 +32,11 @@ class Kind:
 def of(scenario: Scenario) -> Kind:
     """The one that a scenario is of."""
     return KINDS[type(scenario)]
+
+
+def missing(scenario: Scenario, peer: type[Peer]) -> str:
+    """What a peer lacks that the scenario needs; empty when it can take part."""
+    return peer.missing(scenario.way) or ("it has no access log" if site(scenario).logged and not peer.logs else "")
 
 
 def _web(_: Scenario, folder: Path, port: int, __: Pair) -> backend.Backend:
@@ -57,7 +62,7 @@ def _each_transfer(_: Bulk, __: Peer) -> None:
 
 OURS = frozenset({programs.ENDS})
 KINDS: Mapping[type, Kind] = {
-    Load: Kind(_web, _check, load.measure),
+    Load: Kind(_web, work.check, load.measure),
     Calls: Kind(_ours("calls"), calls.check, load.measure, OURS),
     Echo: Kind(_ours("echo"), echo.check, load.measure, OURS),
     Handshakes: Kind(_web, _check, load.measure),

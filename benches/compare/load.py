@@ -5,6 +5,7 @@ Peers take turns, round after round, so that drift hits all.
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 from collections.abc import Sequence
@@ -18,6 +19,10 @@ from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Load
 
 WARM_UP_SECONDS = 1
 Driven = Load | Calls | Echo | Handshakes | Bulk
+POST = """
+wrk.method = "POST"
+wrk.body = string.rep("x", {length})
+"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ def _turn(scenario: Driven, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
     done, rate = _drive(scenario, peer)
     spent = process.cpu_nanoseconds(peer.pid) - before
+    if peer.site.logged:  # or the disk would be full of lines
+        os.truncate(peer.log, 0)
     return Turn(done, rate, spent / done / 1000)
 
 
@@ -89,6 +96,11 @@ def _drive(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> tuple[floa
 def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
     """Requests of HTTP/1.1 done, and their rate."""
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "-H", f"Host: {HOST}"]
+    command += ["-H", "Connection: close"] if scenario.closes else []
+    if scenario.body:
+        script = peer.folder / "load.lua"
+        script.write_text(POST.format(length=scenario.body), encoding="utf-8")
+        command += ["-s", str(script)]
     said = run(peer, [*command, f"http://127.0.0.1:{peer.port}{scenario.path}"], seconds)
     failed = re.search(r"Socket errors:.*|Non-2xx.*", said)
     done, rate = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s*([\d.]+)", said)
@@ -98,8 +110,9 @@ def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
 
 
 def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
-    """Requests of HTTP/2 done, and their rate."""
+    """Requests of HTTP/2, or over TLS, done, and their rate."""
     arguments = [f"-c{scenario.connections}", f"-m{scenario.streams}", "-H", f":authority: {HOST}"]
+    arguments += ["--h1"] if scenario.way == "http1-tls" else []
     scheme = "https" if scenario.way.endswith("tls") else "http"
     url = f"{scheme}://127.0.0.1:{peer.port_of(scenario.way)}{scenario.path}"
     found = client.h2load(peer, arguments, url, seconds)

@@ -46,8 +46,18 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Site:
+    """What each peer is configured for, beside a host and the headers that it forwards."""
+
+    logged: bool = False
+    """It writes an access log: a line of JSON for each request, to a file."""
+    rsa: bool = False
+    """Its key is RSA 2048, and not ECDSA P-256."""
+
+
+@dataclass(frozen=True)
 class Load:
-    """Requests over kept connections as fast as they go; the figure is processor time of the proxy per request."""
+    """Requests as fast as they go; the figure is processor time of the proxy per request."""
 
     metric: ClassVar[Metric] = PER_REQUEST
     beside: ClassVar[str] = "requests/s, proxy on one core"
@@ -55,12 +65,18 @@ class Load:
     what: str
     bounds: tuple[Bound, ...]
     connections: int
-    path: str
-    rounds: int
-    seconds: int
+    path: str = "/1k"
+    """Says how long the answer is."""
+    rounds: int = 10
+    seconds: int = 3
     way: Way = "http1"
     streams: int = 1
     """Requests at once on each connection."""
+    body: int = 0
+    """Bytes that each request sends with POST; with none it is a GET."""
+    closes: bool = False
+    """Each request has a connection of its own."""
+    site: Site = Site()
 
     def quick(self) -> Load:
         """The same, only to see that it works."""
@@ -132,10 +148,11 @@ class Handshakes:
     name: str
     what: str
     bounds: tuple[Bound, ...]
-    rounds: int
-    seconds: int
+    rounds: int = 10
+    seconds: int = 3
     connections: int = 1
     way: Way = "http1-tls"
+    site: Site = Site()
 
     def quick(self) -> Handshakes:
         """The same, only to see that it works."""
@@ -204,7 +221,61 @@ def title(scenario: Scenario) -> str:
     return f"{scenario.connections:,} {scenario.what}{size}"
 
 
+def site(scenario: Scenario) -> Site:
+    """What its peers are configured for."""
+    return scenario.site if isinstance(scenario, Load | Handshakes) else Site()
+
+
+def logged(load: Load, *bounds: Bound) -> Load:
+    """The same with the access log on."""
+    name, what = f"{load.name}-log", f"{load.what}, access log of JSON on"
+    return replace(load, name=name, what=what, bounds=bounds, site=replace(load.site, logged=True))
+
+
 NO_MORE_THAN_PEERS = (Bound(1.0, of="nginx"), Bound(1.0, of="HAProxy"))
+ALONE = "all forwarded headers, one worker"
+
+HTTP1_1K = Load(
+    name="http1-1k",
+    what=f"connections kept alive, HTTP/1.1, 1 KiB answers, {ALONE}",
+    bounds=(Bound(0.7, of="nginx"), Bound(0.7, of="HAProxy"), Bound(1.2, of="bare relay")),
+    connections=64,
+)
+
+HTTP1_OTHERS = (
+    *(
+        Load(
+            name=f"http1-{size}",
+            what=f"connections kept alive, HTTP/1.1, answers of {size.rstrip('k')} {'KiB' if 'k' in size else 'bytes'}, {ALONE}",
+            bounds=NO_MORE_THAN_PEERS,
+            connections=64,
+            path=f"/{size}",
+        )
+        for size in ("0", "16k", "256k")
+    ),
+    Load(
+        name="http1-post",
+        what=f"connections kept alive, HTTP/1.1, POST of 4 KiB, 1 KiB answers, {ALONE}",
+        bounds=NO_MORE_THAN_PEERS,
+        connections=64,
+        path="/take",
+        body=4096,
+    ),
+    Load(
+        name="http1-close",
+        what=f"clients, HTTP/1.1, a new connection for each request, 1 KiB answers, {ALONE}",
+        bounds=(Bound(0.9, of="nginx"),),
+        connections=64,
+        closes=True,
+    ),
+    Load(
+        name="http1-tls",
+        what=f"connections kept alive, HTTP/1.1 over TLS 1.3, 1 KiB answers, {ALONE}",
+        bounds=(Bound(0.8, of="nginx"),),
+        connections=64,
+        way="http1-tls",
+    ),
+)
 
 BULK_WAYS: dict[Way, str] = {
     "http1": "HTTP/1.1",
@@ -215,34 +286,23 @@ BULK_WAYS: dict[Way, str] = {
 }
 
 SCENARIOS: tuple[Scenario, ...] = (
-    Load(
-        name="http1-1k",
-        what="connections kept alive, HTTP/1.1, 1 KiB answers, all forwarded headers, one worker",
-        bounds=(*NO_MORE_THAN_PEERS, Bound(1.2, of="bare relay")),
-        connections=64,
-        path="/1k",
-        rounds=7,
-        seconds=8,
-    ),
+    HTTP1_1K,
+    *HTTP1_OTHERS,
+    logged(HTTP1_1K, Bound(0.85, of="nginx")),
+    *(logged(each) for each in HTTP1_OTHERS),
     Load(
         name="h2-tls",
-        what="connections with 16 streams each, HTTP/2 over TLS 1.3, 1 KiB answers, all forwarded headers, one worker",
-        bounds=NO_MORE_THAN_PEERS,
+        what=f"connections with 16 streams each, HTTP/2 over TLS 1.3, 1 KiB answers, {ALONE}",
+        bounds=(Bound(0.8, of="nginx"), Bound(0.8, of="HAProxy")),
         connections=16,
-        path="/1k",
-        rounds=7,
-        seconds=8,
         way="h2-tls",
         streams=16,
     ),
     Load(
         name="h2c",
-        what="connections with 16 streams each, HTTP/2 without TLS, 1 KiB answers, all forwarded headers, one worker",
+        what=f"connections with 16 streams each, HTTP/2 without TLS, 1 KiB answers, {ALONE}",
         bounds=NO_MORE_THAN_PEERS,
         connections=16,
-        path="/1k",
-        rounds=7,
-        seconds=8,
         way="h2c",
         streams=16,
     ),
@@ -263,19 +323,17 @@ SCENARIOS: tuple[Scenario, ...] = (
     Handshakes(
         name="tls-handshake",
         what="client that makes full handshakes of TLS 1.3, ECDSA P-256, X25519, one worker",
-        bounds=(Bound(0.65, of="nginx"),),
-        rounds=7,
-        seconds=6,
+        bounds=(Bound(0.58, of="nginx"), Bound(0.8, of="Envoy")),
     ),
     Idle(
         name="idle",
         what="connections kept alive and idle after one request, one worker",
-        bounds=(Bound(4 * 1024),),
+        bounds=(Bound(3 * 1024),),
     ),
     Idle(
         name="idle-http1-tls",
         what="connections of HTTP/1.1 over TLS 1.3, kept alive and idle after one request, one worker",
-        bounds=(Bound(20 * 1024),),
+        bounds=(Bound(1.2, of="nginx"),),
         way="http1-tls",
     ),
     Idle(

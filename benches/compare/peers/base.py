@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
-from benches.compare.scenarios import Way
+from benches.compare.scenarios import Site, Way
 
 PROXY_CORE, OTHER_CORE = 0, 1
 
@@ -38,13 +38,16 @@ class Peer(ABC):
     """What must be installed: a Debian package of the same name, or one of `programs.FROM_PYPI`."""
     lacks: frozenset[str] = frozenset()
     """Forwarded headers that it has no way to make: that work it does not do."""
+    logs = True
+    """It can write an access log."""
     is_floor = False
     """It moves bytes and is no proxy: not to be beaten, but to be near to."""
 
-    def __init__(self, folder: Path, backend: int, pair: Pair, way: Way) -> None:
+    def __init__(self, folder: Path, backend: int, pair: Pair, way: Way, site: Site = Site()) -> None:
         self.folder = folder
         self.way = way
         """How clients will speak to it. Streams need a configuration of their own."""
+        self.site = site
         self.port = free_port()
         """HTTP/1.1."""
         self.h2c_port = free_port()
@@ -90,6 +93,11 @@ class Peer(ABC):
         return {}
 
     @property
+    def log(self) -> Path:
+        """The access log, if the site has one. It may be shortened at any time: it is only added to."""
+        return self.folder / "access.log"
+
+    @property
     def pid(self) -> int:
         """The process that was started; workers may be its children."""
         assert self._child is not None
@@ -98,7 +106,7 @@ class Peer(ABC):
     def start(self) -> None:
         """Starts it, and waits until it takes connections."""
         self.folder.mkdir(parents=True)
-        with (self.folder / "output").open("wb") as output:
+        with (self.folder / "output").open("ab") as output:
             command = ["taskset", "-c", str(PROXY_CORE), *self.command()]
             self._child = subprocess.Popen(
                 command,

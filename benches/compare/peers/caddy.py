@@ -45,12 +45,17 @@ class Caddy(Peer):
         }
         return {
             "admin": {"disabled": True},
-            "logging": {"logs": {"default": {"level": "ERROR"}}},
+            "logging": {"logs": {"default": {"level": "ERROR"}, **(self._log() if self.site.logged else {})}},
             "apps": {
                 "http": {"servers": servers},
                 "tls": {"certificates": {"load_files": [{"certificate": pair, "key": pair}]}},
             },
         }
+
+    def _log(self) -> dict[str, Any]:
+        """Its own fields: more than ours, with all headers."""
+        writer = {"output": "file", "filename": str(self.log), "roll": False}
+        return {"lines": {"writer": writer, "encoder": {"format": "json"}, "include": ["http.log.access"]}}
 
     def _server(self, scheme: str, port: int) -> dict[str, Any]:
         request = {
@@ -81,5 +86,6 @@ class Caddy(Peer):
             "protocols": ["h1", "h2"] if scheme == "https" else ["h1", "h2c"],
             "automatic_https": {"disable": True},
             "idle_timeout": "1h",
+            **({"logs": {}} if self.site.logged else {}),
             "routes": [{"match": [{"host": ["shop.example.com"]}], "handle": handlers}],
         }

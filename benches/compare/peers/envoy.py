@@ -9,6 +9,7 @@ from benches.compare.peers.base import HSTS, Peer
 
 PACKAGE = "envoy.extensions"
 API = f"type.googleapis.com/{PACKAGE}"
+FLUSH = ("--file-flush-interval-msec", "1000")
 CLIENT = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 
 
@@ -26,7 +27,7 @@ class Envoy(Peer):
         self.h2c_port = self.port
         config = self.folder / "envoy.json"
         config.write_text(json.dumps(self._config()), encoding="utf-8")
-        return [self.path(), "-c", str(config), "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
+        return [self.path(), "-c", str(config), "--concurrency", "1", "--disable-hot-restart", "-l", "error", *FLUSH]
 
     def _config(self) -> dict[str, Any]:
         endpoint = {"endpoint": {"address": _address(self.backend)}}
@@ -75,12 +76,40 @@ class Envoy(Peer):
             "strip_any_host_port": True,
             "upgrade_configs": [{"upgrade_type": "websocket"}] if self.way == "websocket" else [],
             "common_http_protocol_options": {"idle_timeout": "3600s"},
+            "access_log": [self._log(scheme)] if self.site.logged else [],
             "route_config": {"virtual_hosts": [host]},
             "http_filters": [
                 {"name": "router", "typed_config": {"@type": f"{API}.filters.http.router.v3.Router"}},
             ],
         }
         return {"name": "http", "typed_config": manager}
+
+    def _log(self, scheme: str) -> dict[str, Any]:
+        """The fields that we write; with its own buffer, which is flushed as it fills and each second."""
+        fields = {
+            "time": "%START_TIME%",
+            "client": CLIENT,
+            "scheme": scheme,
+            "protocol": "%PROTOCOL%",
+            "method": "%REQ(:METHOD)%",
+            "host": "%REQ(:AUTHORITY)%",
+            "path": "%PATH(NQ)%",
+            "status": "%RESPONSE_CODE%",
+            "bytes_in": "%BYTES_RECEIVED%",
+            "bytes_out": "%BYTES_SENT%",
+            "duration_ms": "%DURATION%",
+            "upstream_ms": "%RESPONSE_DURATION%",
+            "endpoint": "%UPSTREAM_HOST%",
+            "request_id": "%REQ(X-REQUEST-ID)%",
+            "user_agent": "%REQ(USER-AGENT)%",
+            "referer": "%REQ(REFERER)%",
+        }
+        file = {
+            "@type": f"{API}.access_loggers.file.v3.FileAccessLog",
+            "path": str(self.log),
+            "log_format": {"json_format": fields},
+        }
+        return {"name": "log", "typed_config": file}
 
     def _tls(self) -> dict[str, Any]:
         pair = {"filename": str(self.pair.write(self.folder))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from base64 import b64encode
+from pathlib import Path
 
 from benches.compare.peers.base import Peer
 
@@ -67,6 +68,10 @@ class Fastingress(Peer):
         command = [sys.executable, "-m", "fastingress", "--version"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
 
+    @property
+    def log(self) -> Path:
+        return self.folder / "output"
+
     def command(self) -> list[str]:
         manifests = self.folder / "manifests"
         manifests.mkdir()
@@ -88,7 +93,7 @@ class Fastingress(Peer):
             "--default-ssl-certificate=default/shop",
             "--admin-port=off",
             "--workers=1",
-            "--access-log=off",
+            f"--access-log={'json' if self.site.logged else 'off'}",
             "--idle-timeout=1h",
             *self._stream(),
         ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from pathlib import Path
 
 from benches.compare.peers.base import HSTS, Peer
 
@@ -11,6 +13,7 @@ CONFIG = """
 global
     nbthread 1
     maxconn 10200
+    {log}
     no strict-limits
 defaults
     mode http
@@ -21,6 +24,7 @@ defaults
     timeout http-keep-alive 3600s
     option http-keep-alive
     http-reuse always
+    {line}
 {frontends}
 backend back
     server one 127.0.0.1:{backend} pool-max-conn 320 {spoken}
@@ -38,8 +42,38 @@ frontend {scheme}
     http-request set-header X-Forwarded-Proto {scheme}
     http-request set-header X-Forwarded-Scheme {scheme}
     http-request set-header X-Scheme {scheme}
+    {kept}
     {strict}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
+"""
+
+LINE = {
+    "time": "%Tl",
+    "client": "%ci",
+    "scheme": "%[ssl_fc,iif(https,http)]",
+    "protocol": "%HV",
+    "method": "%HM",
+    "host": "%[var(txn.host),json(utf8s)]",
+    "path": "%[var(txn.path),json(utf8s)]",
+    "status": "%ST",
+    "bytes_in": "%U",
+    "bytes_out": "%B",
+    "duration_ms": "%Ta",
+    "connect_ms": "%Tc",
+    "upstream_ms": "%Tr",
+    "endpoint": "%si:%sp",
+    "request_id": "%[var(txn.id)]",
+    "user_agent": "%[var(txn.agent),json(utf8s)]",
+    "referer": "%[var(txn.referer),json(utf8s)]",
+}
+"""Of the access log: the fields that we write."""
+
+KEPT = """
+    http-request set-var(txn.host) req.hdr(Host)
+    http-request set-var(txn.path) path
+    http-request set-var(txn.id) req.hdr(X-Request-ID)
+    http-request set-var(txn.agent) req.hdr(User-Agent)
+    http-request set-var(txn.referer) req.hdr(Referer)
 """
 
 STREAM = """
@@ -77,6 +111,10 @@ class HAProxy(Peer):
         library = re.findall(r"Running on OpenSSL version : (OpenSSL \S+)", said)
         return ", ".join([said.split()[2], *library])
 
+    @property
+    def log(self) -> Path:
+        return self.folder / "output"
+
     def command(self) -> list[str]:
         config = self.folder / "haproxy.cfg"
         streams = self.way in ("passthrough", "tcp")
@@ -87,10 +125,16 @@ class HAProxy(Peer):
         plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
         secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
         strict = f'http-response set-header Strict-Transport-Security "{HSTS}"'
-        frontends = FRONTEND.format(scheme="http", binds=plain, strict="")
-        frontends += FRONTEND.format(scheme="https", binds=secure, strict=strict)
+        kept = KEPT if self.site.logged else ""
+        frontends = FRONTEND.format(scheme="http", binds=plain, kept=kept, strict="")
+        frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict)
         spoken = "proto h2" if self.way == "grpc-tls" else ""
-        return CONFIG.format(frontends=frontends, backend=self.backend, spoken=spoken)
+        log, line = ("log stdout format raw local0", self._line()) if self.site.logged else ("", "")
+        return CONFIG.format(frontends=frontends, backend=self.backend, spoken=spoken, log=log, line=line)
+
+    def _line(self) -> str:
+        """What the access log is made of, which is written to standard output."""
+        return f"log global\n    log-format '{json.dumps(LINE)}'"
 
     def _streams(self) -> str:
         leads = "default_backend back" if self.way == "tcp" else BY_NAME

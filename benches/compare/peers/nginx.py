@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -17,7 +18,7 @@ pid {folder}/pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 19000; }}
 http {{
-    access_log off;
+    {log}
     keepalive_requests 100000000;
     keepalive_timeout 3600s;
     client_body_temp_path {folder}/body;
@@ -52,14 +53,39 @@ http {{
             {leads}
         }}
         # The buffer of 4 KiB that it has for this by default is made for short answers, and would flatter the others.
-        location = /bulk {{
+{long}
+    }}
+}}
+"""
+
+LINE = {
+    "time": "$time_iso8601",
+    "client": "$remote_addr",
+    "scheme": "$scheme",
+    "protocol": "$server_protocol",
+    "method": "$request_method",
+    "host": "$host",
+    "path": "$uri",
+    "status": "$status",
+    "bytes_in": "$request_length",
+    "bytes_out": "$bytes_sent",
+    "duration_s": "$request_time",
+    "connect_s": "$upstream_connect_time",
+    "upstream_s": "$upstream_response_time",
+    "endpoint": "$upstream_addr",
+    "request_id": "$request_id",
+    "user_agent": "$http_user_agent",
+    "referer": "$http_referer",
+}
+"""Of the access log: the fields that we write."""
+
+LONG = """
+        location = {path} {{
             proxy_buffer_size 64k;
             proxy_buffers 4 64k;
             client_body_buffer_size 64k;
             proxy_pass http://backend;
         }}
-    }}
-}}
 """
 
 TOLD = {
@@ -127,6 +153,7 @@ class Nginx(Peer):
         module = "grpc" if self.way == "grpc-tls" else "proxy"
         return CONFIG.format(
             folder=self.folder,
+            log=self._log() if self.site.logged else "access_log off;",
             port=self.port,
             h2c=self.h2c_port,
             tls=self.tls_port,
@@ -135,7 +162,12 @@ class Nginx(Peer):
             hsts=HSTS,
             told="\n".join(f"        {module}_set_header {name} {value};" for name, value in self._told().items()),
             leads="grpc_pass grpc://backend;" if module == "grpc" else "proxy_pass http://backend;",
+            long="".join(LONG.format(path=path) for path in ("/bulk", "/16k", "/256k")),
         )
+
+    def _log(self) -> str:
+        """As ingress-nginx has it: no buffer, so each line is written at once."""
+        return f"log_format line escape=json '{json.dumps(LINE)}';\n    access_log {self.log} line;"
 
     def _told(self) -> dict[str, str]:
         if self.way == "grpc-tls":

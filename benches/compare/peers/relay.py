@@ -13,6 +13,8 @@ class Relay(Peer):
     program = "fastingress-bench-relay"
     is_floor = True
 
+    logs = False
+
     @classmethod
     def version(cls) -> str:
         return "of this project"

@@ -37,7 +37,13 @@ class Traefik(Peer):
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
             "--log.level=ERROR",
+            *(self._log() if self.site.logged else ()),
         ]
+
+    def _log(self) -> list[str]:
+        """Its own fields, which are more than ours, and two headers."""
+        kept = [f"--accesslog.fields.headers.names.{name}=keep" for name in ("User-Agent", "Referer")]
+        return ["--accesslog=true", "--accesslog.format=json", f"--accesslog.filepath={self.log}", *kept]
 
     def _config(self) -> dict[str, Any]:
         if self.way in ("passthrough", "tcp"):
