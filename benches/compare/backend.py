@@ -1,5 +1,5 @@
-"""The backends behind all peers: nginx, with answers of several lengths, one that wants a body, and a page that says which
-headers came; for all else programs of our own."""
+"""The backends behind all peers: nginx, with answers of several lengths, one that wants a body, and a page that says
+which headers came; for all else programs of our own."""
 
 from __future__ import annotations
 

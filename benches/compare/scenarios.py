@@ -55,6 +55,9 @@ class Site:
     """Its key is RSA 2048, and not ECDSA P-256."""
 
 
+PLAIN = Site()
+
+
 @dataclass(frozen=True)
 class Load:
     """Requests as fast as they go; the figure is processor time of the proxy per request."""
@@ -76,7 +79,7 @@ class Load:
     """Bytes that each request sends with POST; with none it is a GET."""
     closes: bool = False
     """Each request has a connection of its own."""
-    site: Site = Site()
+    site: Site = PLAIN
 
     def quick(self) -> Load:
         """The same, only to see that it works."""
@@ -152,7 +155,7 @@ class Handshakes:
     seconds: int = 3
     connections: int = 1
     way: Way = "http1-tls"
-    site: Site = Site()
+    site: Site = PLAIN
 
     def quick(self) -> Handshakes:
         """The same, only to see that it works."""
@@ -223,7 +226,7 @@ def title(scenario: Scenario) -> str:
 
 def site(scenario: Scenario) -> Site:
     """What its peers are configured for."""
-    return scenario.site if isinstance(scenario, Load | Handshakes) else Site()
+    return scenario.site if isinstance(scenario, Load | Handshakes) else PLAIN
 
 
 def logged(load: Load, *bounds: Bound) -> Load:
@@ -245,13 +248,13 @@ HTTP1_1K = Load(
 HTTP1_OTHERS = (
     *(
         Load(
-            name=f"http1-{size}",
-            what=f"connections kept alive, HTTP/1.1, answers of {size.rstrip('k')} {'KiB' if 'k' in size else 'bytes'}, {ALONE}",
+            name=f"http1-{path[1:]}",
+            what=f"connections kept alive, HTTP/1.1, {size} answers, {ALONE}",
             bounds=NO_MORE_THAN_PEERS,
             connections=64,
-            path=f"/{size}",
+            path=path,
         )
-        for size in ("0", "16k", "256k")
+        for path, size in (("/0", "empty"), ("/16k", "16 KiB"), ("/256k", "256 KiB"))
     ),
     Load(
         name="http1-post",

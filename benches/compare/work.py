@@ -1,4 +1,4 @@
-"""Before load is measured: every peer does what the scenario asks, and not only what all scenarios ask (`correct.py`)."""
+"""Before load is measured: every peer does what the scenario asks for, beside what all ask for (`correct.py`)."""
 
 from __future__ import annotations
 

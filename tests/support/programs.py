@@ -54,6 +54,7 @@ PROGRAMS = {
         Program("nghttp", _debian("nghttp2-client")),
         Program("h2load", _debian("nghttp2-client")),
         Program("nginx", _debian("nginx")),
+        Program("wrk", _debian("wrk")),
         Program("cargo", "rustup installs it"),
         Program("openssl", _debian("openssl")),
         Program(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
-from benches.compare.scenarios import Site, Way
+from benches.compare.scenarios import PLAIN, Site, Way
 
 PROXY_CORE, OTHER_CORE = 0, 1
 
@@ -43,7 +43,7 @@ class Peer(ABC):
     is_floor = False
     """It moves bytes and is no proxy: not to be beaten, but to be near to."""
 
-    def __init__(self, folder: Path, backend: int, pair: Pair, way: Way, site: Site = Site()) -> None:
+    def __init__(self, folder: Path, backend: int, pair: Pair, way: Way, site: Site = PLAIN) -> None:
         self.folder = folder
         self.way = way
         """How clients will speak to it. Streams need a configuration of their own."""

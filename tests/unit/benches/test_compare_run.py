@@ -97,7 +97,7 @@ def test_what_will_run_is_said_with_how_long_that_takes() -> None:
         "2 scenarios with fastingress, nginx: 40 turns.",
         f"This takes about {spoken(2 * part.seconds)}. The machine should be left alone meanwhile.",
     ]
-    assert part.seconds == pytest.approx(20 * LOAD.seconds_per_turn + part.starting)
+    assert part.seconds == pytest.approx(20 * part.scenario.seconds_per_turn + part.starting)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""What load asks of a peer is checked before it is timed; and each kind of it truly runs, with this project alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from benches.compare import backend, certificate, kinds, load, work
+from benches.compare.backend import Backend
+from benches.compare.correct import HOST
+from benches.compare.peers import PEERS, Peer
+from benches.compare.peers.base import free_port
+from benches.compare.peers.envoy import Envoy
+from benches.compare.peers.fastingress import Fastingress
+from benches.compare.peers.haproxy import HAProxy
+from benches.compare.peers.nginx import Nginx
+from benches.compare.scenarios import SCENARIOS, Load, Scenario, Site, site
+
+LINE = {"client": "127.0.0.1", "request": {"method": "GET", "host": HOST, "uri": "/1k"}, "status": 200}
+
+
+def scenario(name: str) -> Load:
+    """By name, for one short round."""
+    (found,) = (each for each in SCENARIOS if each.name == name)
+    assert isinstance(found, Load)
+    return replace(found, rounds=1, seconds=1)
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """Of the backend of requests."""
+    free = free_port()
+    started: Backend = backend.web(tmp_path / "backend", free)
+    yield free
+    started.stop()
+
+
+@pytest.mark.usefixtures("nginx")
+def test_the_backend_gives_what_the_path_says(port: int) -> None:
+    for path in work.LENGTHS.keys() - {"/take"}:
+        answer = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
+        assert (answer.status_code, len(answer.content)) == (200, work.LENGTHS[path])
+
+
+@pytest.mark.usefixtures("nginx")
+def test_the_backend_takes_no_other_body_than_the_one_that_load_sends(port: int) -> None:
+    def status(body: bytes) -> int:
+        return httpx.post(f"http://127.0.0.1:{port}/take", content=body, trust_env=False).status_code
+
+    body = b"x" * scenario("http1-post").body
+    assert [status(each) for each in (body, body[1:], b"y" + body[1:], b"")] == [200, 400, 400, 400]
+
+
+@pytest.mark.usefixtures("nginx", "wrk", "h2load")
+@pytest.mark.parametrize("name", ["http1-1k", "http1-256k", "http1-post-log", "http1-close", "http1-tls"])
+def test_requests_are_checked_and_counted(name: str, port: int, tmp_path: Path) -> None:
+    asked = scenario(name)
+    peer = Fastingress(tmp_path / "peer", port, certificate.issue(HOST), asked.way, site(asked))
+    try:
+        peer.start()
+        kinds.of(asked).check(asked, peer)
+        (turn,) = load.measure(asked, [peer])[peer.name].turns
+    finally:
+        peer.stop()
+    assert turn.done > 10
+    assert turn.cpu_microseconds > 1
+    if asked.site.logged:
+        assert peer.log.stat().st_size < 2**20  # it was shortened after the turn
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        pytest.param([LINE] * 4, "4 lines", id="a line is missing"),
+        pytest.param([LINE] * 6, "6 lines", id="a line is there twice"),
+        pytest.param([LINE] * 4 + [{**LINE, "status": 502}], "does not say 200", id="another status"),
+        pytest.param([LINE] * 4 + [{**LINE, "request": {}}], "does not say /1k, GET", id="less is said"),
+    ],
+)
+def test_a_log_has_one_whole_line_for_each_request(
+    lines: list[dict[str, Any]], problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LOGGED_WITHIN_SECONDS", 0)
+    monkeypatch.setattr(work, "_ask", lambda *_: None)
+    log = tmp_path / "log"
+    log.write_text("".join(json.dumps({**line, "agent": work.CLIENT}) + "\n" for line in lines), encoding="utf-8")
+    peer = cast("Peer", SimpleNamespace(name="proxy", log=log))
+    with pytest.raises(SystemExit, match=problem):
+        work._check_log(scenario("http1-1k-log"), peer, httpx.Client())
+
+
+def test_every_scenario_of_http1_has_one_with_the_access_log_on() -> None:
+    def asked(each: Scenario) -> bool:
+        return isinstance(each, Load) and each.way.startswith("http1")
+
+    names = {each.name for each in SCENARIOS if asked(each)}
+    plain = {name for name in names if not name.endswith("-log")}
+    assert names == plain | {f"{name}-log" for name in plain}
+    assert all(site(each).logged == each.name.endswith("-log") for each in SCENARIOS)
+
+
+@pytest.mark.parametrize("kind", [Nginx, HAProxy, Envoy])
+def test_a_peer_writes_a_log_only_where_the_scenario_has_one(kind: type[Peer], tmp_path: Path) -> None:
+    written = []
+    for name, of in (("off", Site()), ("on", Site(logged=True))):
+        (tmp_path / name).mkdir()
+        kind(tmp_path / name, 1, certificate.issue(HOST), "http1", of).command()
+        written.append("".join(file.read_text() for file in (tmp_path / name).iterdir() if file.suffix != ".pem"))
+    assert ["user_agent" in each for each in written] == [False, True]
+
+
+def test_what_has_no_log_takes_no_part_where_one_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    (relay,) = (peer for peer in PEERS if peer.is_floor)
+    monkeypatch.setattr(relay, "missing", lambda _: "")
+    assert kinds.missing(scenario("http1-1k-log"), relay) == "it has no access log"
+    assert kinds.missing(scenario("http1-1k"), relay) == ""
