@@ -95,6 +95,7 @@ class Fastingress(Peer):
             "--workers=1",
             f"--access-log={'json' if self.site.logged else 'off'}",
             "--idle-timeout=1h",
+            "--shutdown-delay=0s",
             *self._stream(),
         ]
 
