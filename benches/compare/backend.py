@@ -58,6 +58,7 @@ http {{
             if ($whole = no) {{ return 400 "not the body that was sent"; }}
             return 200 "{body}";
         }}
+        location /at- {{ return 200 "{body}"; }}
         location = /seen {{ return 200 "{seen}"; }}
     }}
 }}

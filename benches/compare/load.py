@@ -10,6 +10,7 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from benches.compare import bulk, calls, client, echo, process, progress
 from benches.compare.client import CIPHER, run
@@ -17,6 +18,7 @@ from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Load
 
+Each = TypeVar("Each")
 WARM_UP_SECONDS = 1
 Driven = Load | Calls | Echo | Handshakes | Bulk
 POST = """
@@ -66,7 +68,7 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
     return {name: Loaded(tuple(each)) for name, each in turns.items()}
 
 
-def in_turn(peers: Sequence[Peer], number: int) -> list[Peer]:
+def in_turn(peers: Sequence[Each], number: int) -> list[Each]:
     """There in one round and back in the next: drift that goes one way favours nobody."""
     return list(reversed(peers)) if number % 2 else list(peers)
 

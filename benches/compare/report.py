@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benches.compare.churn import Churned
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded
 from benches.compare.rounds import figure, interval, ratios
 from benches.compare.scenarios import Scenario, title
-from benches.compare.verdict import summary, verdicts
+from benches.compare.verdict import Verdict, summary, verdicts
 
-Result = Loaded | Idled
+Result = Loaded | Idled | Churned
 Results = Mapping[str, Result]
 BASE = "nginx"
 
 
 def markdown(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
     """Each scenario, and in the end what became of all bounds."""
-    parts = [of_scenario(scenario, results, versions) for scenario, results in found.items()]
-    all_of_them = [verdict for scenario, results in found.items() for verdict in verdicts(scenario, results)]
-    return "\n".join([*parts, summary(all_of_them)])
+    judged = {scenario: verdicts(scenario, results, by_name(found)) for scenario, results in found.items()}
+    parts = [of_scenario(scenario, results, versions, judged[scenario]) for scenario, results in found.items()]
+    return "\n".join([*parts, summary([each for some in judged.values() for each in some])])
 
 
-def of_scenario(scenario: Scenario, results: Results, versions: Mapping[str, str]) -> str:
+def by_name(found: Mapping[Scenario, Results]) -> dict[str, Results]:
+    """The results, by name of scenario."""
+    return {scenario.name: results for scenario, results in found.items()}
+
+
+def of_scenario(
+    scenario: Scenario, results: Results, versions: Mapping[str, str], judged: Sequence[Verdict] | None = None
+) -> str:
     """A heading, a table with one row a peer, and one with one row a bound."""
     metric = scenario.metric
     return "\n".join(
@@ -43,7 +51,7 @@ def of_scenario(scenario: Scenario, results: Results, versions: Mapping[str, str
             "|---|---|---|---|",
             *(
                 f"| {each.metric} | {each.figure} | {each.limit} | {each.word} |"
-                for each in verdicts(scenario, results)
+                for each in (verdicts(scenario, results) if judged is None else judged)
             ),
             "",
         ]
@@ -62,7 +70,7 @@ def to_json(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> s
                     "results": {name: asdict(result) for name, result in results.items()},
                     "bounds": [
                         {**asdict(each.bound), "found": each.found and asdict(each.found), "kept": each.kept}
-                        for each in verdicts(scenario, results)
+                        for each in verdicts(scenario, results, by_name(found))
                     ],
                 }
                 for scenario, results in found.items()

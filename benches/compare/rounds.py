@@ -39,6 +39,12 @@ def ratios(mine: Measured, its: Measured) -> list[float]:
     return [one / other for one, other in zip(mine.values, its.values, strict=True)]
 
 
+def differences(mine: Measured, its: Measured) -> list[float]:
+    """Round by round as well, where there are as many; else beside the median of the others."""
+    others = its.values if len(its.values) == len(mine.values) else [figure(its)] * len(mine.values)
+    return [one - other for one, other in zip(mine.values, others, strict=True)]
+
+
 def interval(values: Sequence[float]) -> Interval:
     """By ranks, which supposes nothing of how values spread. Fewer than six have less confidence than is wanted.
 

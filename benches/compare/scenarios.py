@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
-Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "grpc-tls", "websocket", "passthrough", "tcp"]
+Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "grpc-tls", "websocket", "changing", "passthrough", "tcp"]
 """How clients speak to the proxy: each peer has a port for each, and some ports serve several.
 
-Over `grpc-tls` the proxy speaks HTTP/2 to the backend, too; a WebSocket is without TLS.
+Over `grpc-tls` the proxy speaks HTTP/2 to the backend, too; `websocket` is without TLS; `changing` is HTTP/1.1 while
+the routes of another host change.
 """
 Direction = Literal["down", "up"]
 
@@ -28,21 +29,31 @@ class Metric:
         return f"{shown:,.{0 if shown >= 1000 else 1}f} {self.unit}"
 
 
+EVERY_PEER = "every peer"
+"""All that are measured but the floor."""
+UNCHANGED = "the same without changes"
+
 PER_REQUEST = Metric("CPU per request", "us", 1)
 PER_CALL = Metric("CPU per call", "us", 1)
 PER_MESSAGE = Metric("CPU per echoed message", "us", 1)
 PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
+TAIL = Metric("99.9th percentile of latency", "ms", 1000)
 PER_GIB = Metric("CPU per GiB", "ms", 1000)
 PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
 
 
 @dataclass(frozen=True)
 class Bound:
-    """Our figure is at most this: a part of a peer's, or by itself, in the metric as it is measured."""
+    """Our figure is at most this: a part of another's, so much more than our own of something else, or by itself.
+
+    What is no part is in the metric as it is measured.
+    """
 
     at_most: float
-    of: str | None = None
-    """The peer; none for a figure by itself."""
+    of: str | tuple[str, ...] | None = None
+    """The peer whose part it is; of several, the best."""
+    over: str | None = None
+    """What our own figure may exceed by it: a scenario of this name, or what was measured so along with its own."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +154,33 @@ class Echo:
 
 
 @dataclass(frozen=True)
+class Churn:
+    """Requests at half of the rate that a peer can answer, while the routes of another host change; the figure is what
+    no more than a thousandth of them took longer than. Each round has a turn without changes beside it.
+    """
+
+    metric: ClassVar[Metric] = TAIL
+    beside: ClassVar[str] = "at"
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    changes_per_second: int
+    connections: int
+    rounds: int = 10
+    seconds: int = 4
+    way: Way = "changing"
+
+    def quick(self) -> Churn:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2, seconds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return 2 * (self.seconds + 0.5)
+
+
+@dataclass(frozen=True)
 class Handshakes:
     """Full handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
@@ -215,7 +253,7 @@ class Idle:
         return 5 + self.connections / 1000
 
 
-Scenario = Load | Calls | Echo | Handshakes | Bulk | Idle
+Scenario = Load | Calls | Echo | Churn | Handshakes | Bulk | Idle
 
 
 def title(scenario: Scenario) -> str:
@@ -322,6 +360,14 @@ SCENARIOS: tuple[Scenario, ...] = (
         what="WebSockets, one message of 64 B under way on each, one worker",
         bounds=NO_MORE_THAN_PEERS,
         connections=200,
+    ),
+    Churn(
+        name="churn",
+        what="connections kept alive, HTTP/1.1, 1 KiB answers at half load while the route of another host changes 10 "
+        "times a second, all forwarded headers, one worker",
+        bounds=(Bound(1000, over=UNCHANGED), Bound(1.0, of=EVERY_PEER)),
+        changes_per_second=10,
+        connections=64,
     ),
     Handshakes(
         name="tls-handshake",

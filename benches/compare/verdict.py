@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benches.compare.rounds import Interval, Measured, interval, ratios
-from benches.compare.scenarios import Bound, Scenario
+from benches.compare.rounds import Interval, Measured, differences, figure, interval, ratios
+from benches.compare.scenarios import EVERY_PEER, Bound, Scenario
 
-OURS = "fastingress"
+OURS, FLOOR = "fastingress", "bare relay"
+Results = Mapping[str, Measured]
+"""By name of peer."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class Verdict:
     scenario: Scenario
     bound: Bound
     found: Interval | None
-    """None when one of the two that it is about was not measured."""
+    """None when something that it is about was not measured."""
+    peer: str | None = None
+    """The one that it is about, or the best of those."""
 
     @property
     def broken(self) -> bool:
@@ -33,8 +37,15 @@ class Verdict:
     @property
     def metric(self) -> str:
         """What is bounded."""
-        name = self.scenario.metric.name
-        return f"{name} to {self.bound.of}" if self.bound.of else name
+        name, bound = self.scenario.metric.name, self.bound
+        if bound.over:
+            return f"{name}, over {bound.over}"
+        if not bound.of:
+            return name
+        if isinstance(bound.of, str) and bound.of != EVERY_PEER:
+            return f"{name} to {bound.of}"
+        among = bound.of if isinstance(bound.of, str) else " and ".join(bound.of)
+        return f"{name} to the best of {among}" + (f", {self.peer}" if self.peer else "")
 
     @property
     def figure(self) -> str:
@@ -57,7 +68,8 @@ class Verdict:
         found, most = self.found, self.bound.at_most
         if found is None:
             return "not measured"
-        said = f"**broken by {found.median / most - 1:.1%}**" if self.broken else "kept"
+        excess = self._text(found.median - most) if self.bound.over else f"{found.median / most - 1:.1%}"
+        said = f"**broken by {excess}**" if self.broken else "kept"
         return said + (", within the noise" if found.low <= most < found.high else "")
 
     @property
@@ -71,9 +83,9 @@ class Verdict:
         return f"{figure:.2f}" if self.bound.of else self.scenario.metric.text(figure)
 
 
-def verdicts(scenario: Scenario, results: Mapping[str, Measured]) -> list[Verdict]:
-    """One for each bound of the scenario, by name of peer."""
-    return [Verdict(scenario, bound, _found(bound, results)) for bound in scenario.bounds]
+def verdicts(scenario: Scenario, results: Results, others: Mapping[str, Results] | None = None) -> list[Verdict]:
+    """One for each bound of the scenario. `others` are the results of all scenarios of the run, by name."""
+    return [_verdict(scenario, bound, results, others or {}) for bound in scenario.bounds]
 
 
 def summary(all_of_them: Sequence[Verdict]) -> str:
@@ -92,11 +104,30 @@ def summary(all_of_them: Sequence[Verdict]) -> str:
     )
 
 
-def _found(bound: Bound, results: Mapping[str, Measured]) -> Interval | None:
+def _verdict(scenario: Scenario, bound: Bound, results: Results, others: Mapping[str, Results]) -> Verdict:
     mine = results.get(OURS)
     if mine is None:
+        return Verdict(scenario, bound, None)
+    if bound.over:
+        base = _along(mine).get(bound.over) or others.get(bound.over, {}).get(OURS)
+        return Verdict(scenario, bound, interval(differences(mine, base)) if base else None)
+    if not bound.of:
+        return Verdict(scenario, bound, interval(mine.values))
+    peer = _best(bound.of, results)
+    return Verdict(scenario, bound, interval(ratios(mine, results[peer])) if peer else None, peer)
+
+
+def _along(mine: Measured) -> Results:
+    """What was measured in the same rounds, if anything was."""
+    along: Results = getattr(mine, "along", {})
+    return along
+
+
+def _best(of: str | tuple[str, ...], results: Results) -> str | None:
+    """The one of these that has the lowest figure, once all of them are measured."""
+    if of == EVERY_PEER:
+        of = tuple(results.keys() - {OURS, FLOOR})
+    names = (of,) if isinstance(of, str) else of
+    if not names or not results.keys() >= {*names}:
         return None
-    if bound.of is None:
-        return interval(mine.values)
-    its = results.get(bound.of)
-    return interval(ratios(mine, its)) if its is not None else None
+    return min(names, key=lambda name: figure(results[name]))

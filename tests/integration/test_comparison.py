@@ -10,8 +10,9 @@ import pytest
 
 from benches.compare import programs
 from benches.compare.__main__ import run
+from benches.compare.churn import Churned
 from benches.compare.peers.fastingress import Fastingress
-from benches.compare.scenarios import SCENARIOS, Calls, Echo
+from benches.compare.scenarios import SCENARIOS, Calls, Churn, Echo
 
 pytestmark = [
     pytest.mark.usefixtures("ends", "h2load", "nginx"),
@@ -34,3 +35,13 @@ def test_what_a_call_or_an_echo_costs_is_measured(name: str) -> None:
     assert results.keys() == {"fastingress"}
     (figure,) = results["fastingress"].values
     assert 0 < figure < 10_000
+
+
+def test_latency_is_measured_while_routes_change() -> None:
+    (scenario,) = (each for each in SCENARIOS if isinstance(each, Churn))
+    found = run(replace(scenario, rounds=1, seconds=1, connections=8), [Fastingress])["fastingress"]
+    assert isinstance(found, Churned)
+    (changing, calm) = (*found.turns, *found.unchanged.turns)
+    assert 1 <= changing.changes <= 30
+    assert (changing.failed, changing.again, calm.failed, calm.changes) == (0, 0, 0, 0)
+    assert 0 < changing.p50 <= changing.p999

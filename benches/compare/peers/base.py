@@ -26,6 +26,8 @@ FORWARDED = (
     "X-Forwarded-Scheme",
     "X-Scheme",
 )
+ADDED = "added.example.com"
+"""The host whose route changes, when routes are `changing`."""
 HSTS = "max-age=31536000; includeSubDomains"
 """What every answer over TLS says in Strict-Transport-Security."""
 
@@ -70,8 +72,9 @@ class Peer(ABC):
 
     def port_of(self, way: Way) -> int:
         """The port for clients that speak so."""
-        streams = {"passthrough": self.stream_port, "tcp": self.stream_port}
-        return {"http1": self.port, "websocket": self.port, "h2c": self.h2c_port, **streams}.get(way, self.tls_port)
+        plain = dict.fromkeys(("http1", "websocket", "changing"), self.port)
+        streams = dict.fromkeys(("passthrough", "tcp"), self.stream_port)
+        return {**plain, "h2c": self.h2c_port, **streams}.get(way, self.tls_port)
 
     @classmethod
     def missing(cls, way: Way) -> str:
@@ -117,10 +120,31 @@ class Peer(ABC):
             )
         wait_for_port(self.port_of(self.way), self._child, self.folder / "output")
 
+    def reroute(self, number: int) -> None:
+        """Leads what is below `added_path(number)` of the added host to the backend, and no other path of it any more,
+        in its own way to change what it does while it serves. Returns when that is asked for, and may be before it is.
+
+        Only for routes that are `changing`, which start with number 0.
+        """
+        raise NotImplementedError(f"{self.name} has no routes")
+
     def stop(self) -> None:
         """Ends it and its children."""
         if self._child is not None:
             process.end(self._child)
+
+
+def added_path(number: int) -> str:
+    """The path that is led to the backend; none begins with another."""
+    return f"/at-{number:06}"
+
+
+def replace(path: Path, text: str) -> None:
+    """A file with another content, at once for whoever reads it."""
+    path.parent.mkdir(exist_ok=True)
+    made = path.parents[1] / f"{path.name}.new"  # beside the folder, which may be watched
+    made.write_text(text, encoding="utf-8")
+    made.replace(path)
 
 
 _given: set[int] = set()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benches.compare.peers.base import HSTS, Peer
+import httpx
+
+from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, free_port
 from benches.compare.scenarios import Way
 
 CLIENT = "{http.request.remote.host}"
@@ -27,6 +29,7 @@ class Caddy(Peer):
 
     def command(self) -> list[str]:
         self.h2c_port = self.port
+        self._admin = free_port()
         config = self.folder / "caddy.json"
         config.write_text(json.dumps(self._config()), encoding="utf-8")
         return [self.path(), "run", "--config", str(config)]
@@ -35,6 +38,7 @@ class Caddy(Peer):
         return {"HOME": str(self.folder)}
 
     def _config(self) -> dict[str, Any]:
+        admin = {"listen": f"127.0.0.1:{self._admin}", "config": {"persist": False}}
         pair = str(self.pair.write(self.folder))
         servers = {
             "http": self._server("http", self.port),
@@ -44,7 +48,7 @@ class Caddy(Peer):
             },
         }
         return {
-            "admin": {"disabled": True},
+            "admin": admin if self.way == "changing" else {"disabled": True},
             "logging": {"logs": {"default": {"level": "ERROR"}, **(self._log() if self.site.logged else {})}},
             "apps": {
                 "http": {"servers": servers},
@@ -87,5 +91,16 @@ class Caddy(Peer):
             "automatic_https": {"disable": True},
             "idle_timeout": "1h",
             **({"logs": {}} if self.site.logged else {}),
-            "routes": [{"match": [{"host": ["shop.example.com"]}], "handle": handlers}],
+            "routes": [{"match": [{"host": ["shop.example.com"]}], "handle": handlers}, *self._added(scheme, 0)],
         }
+
+    def _added(self, scheme: str, number: int) -> list[dict[str, Any]]:
+        if self.way != "changing" or scheme == "https":
+            return []
+        relay = {"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{self.backend}"}]}
+        return [{"@id": "added", "match": [{"host": [ADDED], "path": [f"{added_path(number)}*"]}], "handle": [relay]}]
+
+    def reroute(self, number: int) -> None:
+        """By its API, which has it take all of its configuration anew."""
+        (added,) = self._added("http", number)
+        httpx.patch(f"http://127.0.0.1:{self._admin}/id/added", json=added, trust_env=False).raise_for_status()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
-from benches.compare.peers.base import HSTS, Peer
+from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, replace
 
 PACKAGE = "envoy.extensions"
 API = f"type.googleapis.com/{PACKAGE}"
@@ -40,7 +41,10 @@ class Envoy(Peer):
             explicit: dict[str, Any] = {"explicit_http_config": {"http2_protocol_options": {}}}
             options = {"@type": f"{API}.upstreams.http.v3.HttpProtocolOptions", **explicit}
             cluster["typed_extension_protocol_options"] = {f"{PACKAGE}.upstreams.http.v3.HttpProtocolOptions": options}
-        return {"static_resources": {"listeners": self._listeners(), "clusters": [cluster]}}
+        if self.way == "changing":
+            self.reroute(0)
+        node = {"id": "one", "cluster": "compared"}
+        return {"node": node, "static_resources": {"listeners": self._listeners(), "clusters": [cluster]}}
 
     def _listeners(self) -> list[dict[str, Any]]:
         if self.way in ("passthrough", "tcp"):
@@ -49,7 +53,7 @@ class Envoy(Peer):
         secure = {"filters": [self._http("https", self.tls_port)], "transport_socket": self._tls()}
         return [_listener(self.port, plain), _listener(self.tls_port, secure)]
 
-    def _http(self, scheme: str, port: int) -> dict[str, Any]:
+    def _shop(self, scheme: str, port: int) -> dict[str, Any]:
         request = {
             "X-Real-IP": CLIENT,
             "X-Forwarded-For": CLIENT,
@@ -59,7 +63,7 @@ class Envoy(Peer):
             "X-Forwarded-Scheme": scheme,
             "X-Scheme": scheme,
         }
-        host = {
+        return {
             "name": "shop",
             "domains": ["shop.example.com"],
             "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "backend", "timeout": "0s"}}],
@@ -67,6 +71,8 @@ class Envoy(Peer):
             "request_headers_to_remove": ["proxy"],
             "response_headers_to_add": _headers({"Strict-Transport-Security": HSTS} if scheme == "https" else {}),
         }
+
+    def _http(self, scheme: str, port: int) -> dict[str, Any]:
         manager = {
             "@type": f"{API}.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": scheme,
@@ -77,7 +83,7 @@ class Envoy(Peer):
             "upgrade_configs": [{"upgrade_type": "websocket"}] if self.way == "websocket" else [],
             "common_http_protocol_options": {"idle_timeout": "3600s"},
             "access_log": [self._log(scheme)] if self.site.logged else [],
-            "route_config": {"virtual_hosts": [host]},
+            **self._routes(scheme, port),
             "http_filters": [
                 {"name": "router", "typed_config": {"@type": f"{API}.filters.http.router.v3.Router"}},
             ],
@@ -110,6 +116,27 @@ class Envoy(Peer):
             "log_format": {"json_format": fields},
         }
         return {"name": "log", "typed_config": file}
+
+    def _routes(self, scheme: str, port: int) -> dict[str, Any]:
+        if self.way != "changing" or scheme == "https":
+            return {"route_config": {"virtual_hosts": [self._shop(scheme, port)]}}
+        source = {"path_config_source": {"path": str(self._dynamic)}, "resource_api_version": "V3"}
+        return {"rds": {"route_config_name": "routes", "config_source": source}}
+
+    def reroute(self, number: int) -> None:
+        """Its file of routes is another one, which it watches."""
+        route = {"match": {"prefix": added_path(number)}, "route": {"cluster": "backend", "timeout": "0s"}}
+        added = {"name": "added", "domains": [ADDED], "routes": [route]}
+        resource = {
+            "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            "name": "routes",
+            "virtual_hosts": [self._shop("http", self.port), added],
+        }
+        replace(self._dynamic, json.dumps({"version_info": str(number), "resources": [resource]}))
+
+    @property
+    def _dynamic(self) -> Path:
+        return self.folder / "dynamic" / "routes.json"
 
     def _tls(self) -> dict[str, Any]:
         pair = {"filename": str(self.pair.write(self.folder))}

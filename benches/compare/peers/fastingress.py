@@ -7,7 +7,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
-from benches.compare.peers.base import Peer
+from benches.compare.peers.base import ADDED, Peer, added_path, replace
 
 MANIFESTS = """
 apiVersion: v1
@@ -57,6 +57,29 @@ spec:
 """
 
 
+ADDED_MANIFEST = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: added
+  annotations:
+    nginx.ingress.kubernetes.io/ssl-redirect: "false"
+spec:
+  ingressClassName: fastingress
+  rules:
+    - host: {host}
+      http:
+        paths:
+          - path: {path}
+            pathType: Prefix
+            backend:
+              service:
+                name: shop
+                port:
+                  number: 80
+"""
+
+
 class Fastingress(Peer):
     """This project, as installed beside the Python that runs the comparison."""
 
@@ -80,6 +103,8 @@ class Fastingress(Peer):
         spoken = "GRPC" if self.way == "grpc-tls" else "HTTP"
         filled = MANIFESTS.format(backend=self.backend, chain=chain, key=key, passthrough=passthrough, spoken=spoken)
         (manifests / "shop.yaml").write_text(filled, encoding="utf-8")
+        if self.way == "changing":
+            self.reroute(0)
         self.h2c_port = self.port
         return [
             sys.executable,
@@ -98,6 +123,10 @@ class Fastingress(Peer):
             "--shutdown-delay=0s",
             *self._stream(),
         ]
+
+    def reroute(self, number: int) -> None:
+        """A manifest is another one."""
+        replace(self.folder / "manifests" / "added.yaml", ADDED_MANIFEST.format(host=ADDED, path=added_path(number)))
 
     def _stream(self) -> list[str]:
         if self.way == "passthrough":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 from pathlib import Path
 
-from benches.compare.peers.base import HSTS, Peer
+from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
 
 CONFIG = """
 global
@@ -15,6 +16,7 @@ global
     maxconn 10200
     {log}
     no strict-limits
+    {socket}
 defaults
     mode http
     timeout connect 5s
@@ -45,6 +47,7 @@ frontend {scheme}
     {kept}
     {strict}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
+    {added}
 """
 
 LINE = {
@@ -121,16 +124,48 @@ class HAProxy(Peer):
         config.write_text(self._streams() if streams else self._http(), encoding="utf-8")
         return [self.program, "-db", "-f", str(config)]
 
+    def reroute(self, number: int) -> None:
+        """A line of its map of routes is another one, by its socket.
+
+        A route to a backend that it knows, as this is, needs no reload (SIGUSR2), which would close connections.
+        """
+        before, after = (f"{ADDED}{added_path(each)}" for each in (number - 1, number))
+        asked = f"add map {self._map} {after} back; del map {self._map} {before}\n"
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.connect(str(self._socket))
+            admin.sendall(asked.encode())
+            answer = b"".join(iter(lambda: admin.recv(4096), b""))
+        if answer.strip():
+            raise SystemExit(f"HAProxy: {asked!r} is answered {answer!r}")
+
+    @property
+    def _map(self) -> Path:
+        return self.folder / "routes.map"
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "admin.sock"
+
     def _http(self) -> str:
+        changing = self.way == "changing"
+        if changing:
+            self._map.write_text(f"{ADDED}{added_path(0)} back\n", encoding="utf-8")
+        added = f"use_backend %[base,map_beg({self._map})] if {{ base,map_beg({self._map}) -m found }}"
+        added = added if changing else ""
         plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
         secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
         strict = f'http-response set-header Strict-Transport-Security "{HSTS}"'
         kept = KEPT if self.site.logged else ""
-        frontends = FRONTEND.format(scheme="http", binds=plain, kept=kept, strict="")
-        frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict)
-        spoken = "proto h2" if self.way == "grpc-tls" else ""
-        log, line = ("log stdout format raw local0", self._line()) if self.site.logged else ("", "")
-        return CONFIG.format(frontends=frontends, backend=self.backend, spoken=spoken, log=log, line=line)
+        frontends = FRONTEND.format(scheme="http", binds=plain, kept=kept, strict="", added=added)
+        frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict, added="")
+        return CONFIG.format(
+            frontends=frontends,
+            backend=self.backend,
+            spoken="proto h2" if self.way == "grpc-tls" else "",
+            log="log stdout format raw local0" if self.site.logged else "",
+            line=self._line() if self.site.logged else "",
+            socket=f"stats socket {self._socket} level admin" if changing else "",
+        )
 
     def _line(self) -> str:
         """What the access log is made of, which is written to standard output."""

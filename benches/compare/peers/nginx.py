@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
-from benches.compare.peers.base import HSTS, Peer
+from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
 from benches.compare.scenarios import Way
 
 CONFIG = """
@@ -55,6 +57,7 @@ http {{
         # The buffer of 4 KiB that it has for this by default is made for short answers, and would flatter the others.
 {long}
     }}
+{added}
 }}
 """
 
@@ -86,6 +89,19 @@ LONG = """
             client_body_buffer_size 64k;
             proxy_pass http://backend;
         }}
+"""
+
+ADDED_SERVER = """
+    server {{
+        listen 127.0.0.1:{port};
+        server_name {host};
+        location {path} {{
+            proxy_pass http://backend;
+        }}
+        location / {{
+            return 404;
+        }}
+    }}
 """
 
 TOLD = {
@@ -144,13 +160,23 @@ class Nginx(Peer):
         return "it has no stream module (Debian package libnginx-mod-stream)"
 
     def command(self) -> list[str]:
-        config = self.folder / "nginx.conf"
-        streams = self.way in ("passthrough", "tcp")
-        config.write_text(self._streams() if streams else self._http(), encoding="utf-8")
+        config = self._write()
         return [self.program, "-p", str(self.folder), "-c", str(config)]
 
-    def _http(self) -> str:
+    def reroute(self, number: int) -> None:
+        """It reads its configuration anew, and other workers take the place of those that it has."""
+        self._write(number)
+        os.kill(self.pid, signal.SIGHUP)
+
+    def _write(self, number: int = 0) -> Path:
+        config = self.folder / "nginx.conf"
+        streams = self.way in ("passthrough", "tcp")
+        config.write_text(self._streams() if streams else self._http(number), encoding="utf-8")
+        return config
+
+    def _http(self, number: int) -> str:
         module = "grpc" if self.way == "grpc-tls" else "proxy"
+        added = ADDED_SERVER.format(port=self.port, host=ADDED, path=added_path(number))
         return CONFIG.format(
             folder=self.folder,
             log=self._log() if self.site.logged else "access_log off;",
@@ -160,6 +186,7 @@ class Nginx(Peer):
             pair=self.pair.write(self.folder),
             backend=self.backend,
             hsts=HSTS,
+            added=added if self.way == "changing" else "",
             told="\n".join(f"        {module}_set_header {name} {value};" for name, value in self._told().items()),
             leads="grpc_pass grpc://backend;" if module == "grpc" else "proxy_pass http://backend;",
             long="".join(LONG.format(path=path) for path in ("/bulk", "/16k", "/256k")),

@@ -22,7 +22,7 @@ class Relay(Peer):
     @classmethod
     def missing(cls, way: Way) -> str:
         return super().missing(way) or (
-            "" if way in ("http1", "tcp", "websocket") else "it ends no TLS and knows no frames"
+            "" if way in ("http1", "tcp", "websocket") else "it does nothing but move bytes"
         )
 
     def command(self) -> list[str]:

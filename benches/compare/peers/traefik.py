@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
-from benches.compare.peers.base import HSTS, Peer
+from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, replace
 
 
 class Traefik(Peer):
@@ -23,11 +24,12 @@ class Traefik(Peer):
 
     def command(self) -> list[str]:
         self.h2c_port = self.port
-        dynamic = self.folder / "routes.yaml"  # what is JSON is YAML
-        dynamic.write_text(json.dumps(self._config()), encoding="utf-8")
+        self._write(self._config())
         return [
             self.path(),
-            f"--providers.file.filename={dynamic}",
+            f"--providers.file.filename={self._dynamic}",
+            # Or it would pass over all changes but one in two seconds.
+            "--providers.providersthrottleduration=10ms",
             f"--entrypoints.http.address=127.0.0.1:{self.port}",
             f"--entrypoints.https.address=127.0.0.1:{self.tls_port}",
             f"--entrypoints.stream.address=127.0.0.1:{self.stream_port}",
@@ -45,18 +47,35 @@ class Traefik(Peer):
         kept = [f"--accesslog.fields.headers.names.{name}=keep" for name in ("User-Agent", "Referer")]
         return ["--accesslog=true", "--accesslog.format=json", f"--accesslog.filepath={self.log}", *kept]
 
-    def _config(self) -> dict[str, Any]:
+    def reroute(self, number: int) -> None:
+        """Its file of routes is another one, which it watches."""
+        self._write(self._config(number))
+
+    @property
+    def _dynamic(self) -> Path:
+        return self.folder / "dynamic" / "routes.yaml"
+
+    def _write(self, config: dict[str, Any]) -> None:
+        replace(self._dynamic, json.dumps(config))  # what is JSON is YAML
+
+    def _config(self, number: int = 0) -> dict[str, Any]:
         if self.way in ("passthrough", "tcp"):
             return self._streams()
         pair = str(self.pair.write(self.folder))
         certificate = {"certFile": pair, "keyFile": pair}
         scheme = "h2c" if self.way == "grpc-tls" else "http"
+        added = {
+            "rule": f"Host(`{ADDED}`) && PathPrefix(`{added_path(number)}`)",
+            "service": "backend",
+            "entryPoints": ["http"],
+        }
         router = {"rule": "Host(`shop.example.com`)", "service": "backend"}
         return {
             "http": {
                 "routers": {
                     "http": {**router, "entryPoints": ["http"], "middlewares": ["http"]},
                     "https": {**router, "entryPoints": ["https"], "middlewares": ["https"], "tls": {}},
+                    **({"added": added} if self.way == "changing" else {}),
                 },
                 "middlewares": {
                     "http": {"headers": self._headers("http", self.port)},

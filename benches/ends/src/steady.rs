@@ -5,6 +5,8 @@
 //! request, as browsers do, and its time counts with the request's. A request that was sent and got no whole answer has
 //! failed, and is sent once more on a new connection.
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -17,6 +19,8 @@ const STACK: usize = 128 * 1024;
 /// What has no answer by then has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TRIES: usize = 3;
+/// By then all threads are awake.
+const SOON: Duration = Duration::from_millis(10);
 
 /// What is asked.
 pub(crate) struct Steady {
@@ -24,7 +28,7 @@ pub(crate) struct Steady {
     /// Head of a request without a body.
     pub(crate) request: String,
     pub(crate) connections: u32,
-    /// Requests a second, of all connections together.
+    /// Requests a second, of all connections together; with 0 as many as there are answers.
     pub(crate) rate: u32,
     pub(crate) seconds: u32,
 }
@@ -70,15 +74,25 @@ impl Steady {
     fn converse(&self, mut connection: Connection, number: u32, begin: &Barrier) -> Found {
         // By default the kernel is up to 50 us late.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-        let every = Duration::from_secs(1) * self.connections / self.rate;
-        begin.wait();
-        let start = Instant::now() + Duration::from_millis(10) + every * number / self.connections;
         let mut found = Found::default();
-        for turn in 0..self.rate * self.seconds / self.connections {
-            let due = start + every * turn;
+        begin.wait();
+        let start = Instant::now() + SOON;
+        let mut ask_at = |due: Instant| {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             if self.ask(&mut connection, &mut found) {
                 found.took.push(due.elapsed());
+            }
+        };
+        if self.rate == 0 {
+            let end = start + Duration::from_secs(self.seconds.into());
+            while Instant::now() < end {
+                ask_at(Instant::now());
+            }
+        } else {
+            let every = Duration::from_secs(1) * self.connections / self.rate;
+            let first = start + every * number / self.connections;
+            for turn in 0..self.rate * self.seconds / self.connections {
+                ask_at(first + every * turn);
             }
         }
         found
@@ -130,11 +144,8 @@ impl Connection {
 
     /// Looks whether the other side has closed it meanwhile.
     fn is_closed(&mut self) -> bool {
-        if !self.closed {
-            self.closed = self.stream.set_nonblocking(true).is_err()
-                || !matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock)
-                || self.stream.set_nonblocking(false).is_err();
-        }
+        let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        self.closed = self.closed || recv(&self.stream, &mut [0], look).err() != Some(Errno::WOULDBLOCK);
         self.closed
     }
 

@@ -1,0 +1,217 @@
+"""Measures latency at a rate that is held while routes change, and in the same rounds while they do not.
+
+Each request counts from when it was due, by a client of our own: h2load gives up a connection that a proxy closes, says
+that nothing failed, and asks less.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from threading import Event
+
+import httpx
+
+from benches.compare import correct, programs, progress
+from benches.compare.client import run
+from benches.compare.correct import HOST
+from benches.compare.load import in_turn
+from benches.compare.peers import Peer
+from benches.compare.peers.base import ADDED, OTHER_CORE, added_path
+from benches.compare.scenarios import UNCHANGED, Churn
+from benches.compare.verdict import OURS
+
+FULL_LOAD_SECONDS = 2
+LOOKED_AT = 5
+"""Changes that are watched until they are live."""
+LIVE_WITHIN_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Held:
+    """One turn; percentiles of latency in microseconds."""
+
+    done: int
+    failed: int
+    """Requests that were sent and got no whole answer. Each was sent again, and counts from when it was first due."""
+    again: int
+    """Connections that were made because the proxy had closed one."""
+    p50: float
+    p99: float
+    p999: float
+    most: float
+    changes: int = 0
+    """Of routes, meanwhile."""
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """All turns of one peer, of one sort."""
+
+    turns: tuple[Held, ...]
+
+    @property
+    def values(self) -> list[float]:
+        """The 99.9th percentile, by round, in microseconds."""
+        return [turn.p999 for turn in self.turns]
+
+
+@dataclass(frozen=True)
+class Churned(Latencies):
+    """All turns of one peer while routes change."""
+
+    unchanged: Latencies
+    rate: int
+    """Requests a second."""
+    live_seconds: float
+    """From a change being asked for to a request that goes there, without load."""
+
+    @property
+    def along(self) -> dict[str, Latencies]:
+        """What was measured in the same rounds."""
+        return {UNCHANGED: self.unchanged}
+
+    @property
+    def beside(self) -> str:
+        """What else there is to know."""
+        calm = statistics.median(self.unchanged.values) / 1000
+        failed, done = sum(turn.failed for turn in self.turns), sum(turn.done for turn in self.turns)
+        changes, again = sum(turn.changes for turn in self.turns), sum(turn.again for turn in self.turns)
+        return (
+            f"{self.rate:,} requests/s; {calm:.1f} ms without changes; {changes:,} changes, live after "
+            f"{self.live_seconds * 1000:.0f} ms; {failed:,} of {done:,} failed, {again:,} connections made anew"
+        )
+
+
+class Changes:
+    """Of one peer: each leads another path of the added host to the backend, and none that was led there before."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._number = 0
+        self._client = httpx.Client(
+            base_url=f"http://127.0.0.1:{peer.port}", headers={"Host": ADDED, "Connection": "close"}, trust_env=False
+        )
+
+    def make(self) -> None:
+        """One more."""
+        self._number += 1
+        self._peer.reroute(self._number)
+
+    def live_seconds(self) -> float:
+        """Makes one, and says how long it took. Raises `SystemExit` when it is not live in time."""
+        began = time.monotonic()
+        self.make()
+        self.await_last()
+        return time.monotonic() - began
+
+    def await_last(self) -> None:
+        """Returns when what was asked for last is so, and nothing else. Raises `SystemExit` when that takes long."""
+        end = time.monotonic() + LIVE_WITHIN_SECONDS
+        while [self._leads(self._number), self._leads(self._number - 1)] != [True, False]:
+            if time.monotonic() > end:
+                raise SystemExit(f"{self._peer.name}: change {self._number} did not become live")
+            time.sleep(0.001)
+
+    def go_on(self, per_second: int, done: Event) -> int:
+        """Makes so many a second until it is done, beside the load and behind it. How many it made."""
+        os.sched_setaffinity(0, {OTHER_CORE})
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        began = time.monotonic()
+        for made in itertools.count():
+            if done.wait(max(0.0, began + made / per_second - time.monotonic())):
+                return made
+            self.make()
+        raise AssertionError("counting ends")
+
+    def close(self) -> None:
+        """Of the client."""
+        self._client.close()
+
+    def _leads(self, number: int) -> bool:
+        try:
+            answer = self._client.get(added_path(number))
+            return answer.status_code == 200 and bool(answer.content)  # Caddy says 200 to what leads nowhere
+        except httpx.TransportError:  # what a reload does to connections is counted elsewhere
+            return False
+
+
+def check(scenario: Churn, peer: Peer) -> None:
+    """A change becomes live, and the route that it takes away is none any more."""
+    correct.check(peer, scenario.way)
+    with closing(Changes(peer)) as changes:
+        changes.await_last()
+
+
+def measure(scenario: Churn, peers: Sequence[Peer]) -> dict[str, Churned]:
+    """By name of peer. Raises `SystemExit` when a change does not become live, or when we fail a request."""
+    with ExitStack() as stack:
+        courses = [Course(scenario, peer, stack.enter_context(closing(Changes(peer)))) for peer in peers]
+        for number in range(scenario.rounds):
+            for course in in_turn(courses, number):
+                course.round(number)
+        return {course.peer.name: course.churned() for course in courses}
+
+
+class Course:
+    """One peer, and its turns so far."""
+
+    def __init__(self, scenario: Churn, peer: Peer, changes: Changes) -> None:
+        self.peer = peer
+        self._scenario = scenario
+        self._changes = changes
+        self._live_seconds = statistics.median(changes.live_seconds() for _ in range(LOOKED_AT))
+        full = _asked(scenario, peer, 0, FULL_LOAD_SECONDS)
+        self._rate = full.done // FULL_LOAD_SECONDS // 2
+        self._unchanged: list[Held] = []
+        self._churned: list[Held] = []
+
+    def round(self, number: int) -> None:
+        """A turn with changes and one without, in one order and in the other."""
+        for changing in (number % 2 == 0, number % 2 == 1):
+            turn = self._with_changes() if changing else self._turn()
+            (self._churned if changing else self._unchanged).append(turn)
+        both = (self._scenario.metric.text(turns[-1].p999) for turns in (self._churned, self._unchanged))
+        progress.turn(self._scenario, self.peer.name, number + 1, "{}, without changes {}".format(*both))
+
+    def churned(self) -> Churned:
+        """All of it."""
+        return Churned(tuple(self._churned), Latencies(tuple(self._unchanged)), self._rate, self._live_seconds)
+
+    def _with_changes(self) -> Held:
+        done = Event()
+        with ThreadPoolExecutor(1) as beside:
+            made = beside.submit(self._changes.go_on, self._scenario.changes_per_second, done)
+            try:
+                turn = self._turn()
+            finally:
+                done.set()
+            turn = replace(turn, changes=made.result())
+        self._changes.await_last()
+        return turn
+
+    def _turn(self) -> Held:
+        turn = _asked(self._scenario, self.peer, self._rate, self._scenario.seconds)
+        if turn.failed and self.peer.name == OURS:
+            raise SystemExit(f"{self.peer.name}: {turn.failed} requests failed")
+        return turn
+
+
+def _asked(scenario: Churn, peer: Peer, rate: int, seconds: int) -> Held:
+    """At this rate, or at 0 as fast as it answers."""
+    words = ["steady", str(peer.port), HOST, "/1k", str(scenario.connections), str(rate), str(seconds)]
+    return held(run(peer, [programs.path(programs.ENDS) or programs.ENDS, *words], seconds))
+
+
+def held(said: str) -> Held:
+    """What the client says of a turn."""
+    found = dict(word.split("=") for word in said.split())
+    done, failed, again = (int(found.pop(name)) for name in ("done", "failed", "again"))
+    p50, p99, p999, most = (float(found.pop(name)) for name in ("p50", "p99", "p999", "most"))
+    return Held(done, failed, again, p50, p99, p999, most)
