@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benches.compare.peers import Peer
@@ -33,10 +35,11 @@ def h2load(peer: Peer, arguments: list[str], url: str, seconds: int) -> Answers:
     return Answers(int(done[1]), int(done[1]) / seconds, int(body[1]))
 
 
-def run(peer: Peer, command: list[str], seconds: float) -> str:
+def run(peer: Peer, command: list[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
     """What it says. Raises `SystemExit` when it fails; it may take half a minute longer than it is meant to."""
+    variables = {**os.environ, **(environment or {})}
     pinned = ["taskset", "-c", str(OTHER_CORE), *command]
-    done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=seconds + 30)
+    done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=seconds + 30, env=variables)
     if done.returncode:
         raise SystemExit(f"{peer.name}: the load failed:\n{done.stdout}{done.stderr}")
     return done.stdout

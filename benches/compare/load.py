@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from benches.compare import bulk, calls, client, echo, process, progress
+from benches.compare import bulk, calls, client, echo, process, progress, resuming_client
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
@@ -122,10 +123,24 @@ def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
 
 
 def handshakes(scenario: Handshakes, peer: Peer, seconds: int) -> tuple[int, float]:
-    """Full handshakes done, and their rate. The client is slower than most peers."""
+    """Handshakes of that kind done, and their rate. The clients are slower than most peers."""
+    return (_resumed if scenario.resumed else _full)(peer, peer.port_of(scenario.way), seconds)
+
+
+def _full(peer: Peer, port: int, seconds: int) -> tuple[int, float]:
+    """The client closes as soon as it can: what comes after a handshake hardly counts. `*` stands for a full one."""
     command = ["openssl", "s_time", "-new", "-tls1_3", "-ciphersuites", CIPHER, "-time", str(seconds)]
-    said = run(peer, [*command, "-connect", f"127.0.0.1:{peer.port_of(scenario.way)}"], seconds)
+    said = run(peer, [*command, "-connect", f"127.0.0.1:{port}"], seconds)
     done = re.search(r"(\d+) connections in (\d+) real seconds", said)
+    if not done or not int(done[1]) or not re.search(rf"^\*{{{done[1]}}}\s", said, re.MULTILINE):
+        raise SystemExit(f"{peer.name}: no full handshakes:\n{said}")
+    return int(done[1]), int(done[1]) / int(done[2])
+
+
+def _resumed(peer: Peer, port: int, seconds: int) -> tuple[int, float]:
+    command = [sys.executable, "-m", "benches.compare.resuming_client", str(port), str(seconds)]
+    said = run(peer, command, seconds, resuming_client.environment(peer.folder))
+    done = re.search(r"(\d+) resumed in ([\d.]+) seconds", said)
     if not done or not int(done[1]):
         raise SystemExit(f"{peer.name}: no handshakes:\n{said}")
-    return int(done[1]), int(done[1]) / int(done[2])
+    return int(done[1]), int(done[1]) / float(done[2])

@@ -182,7 +182,7 @@ class Churn:
 
 @dataclass(frozen=True)
 class Handshakes:
-    """Full handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
+    """Handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
     metric: ClassVar[Metric] = PER_HANDSHAKE
     beside: ClassVar[str] = "handshakes/s, proxy on one core"
@@ -193,6 +193,8 @@ class Handshakes:
     seconds: int = 3
     connections: int = 1
     way: Way = "http1-tls"
+    resumed: bool = False
+    """Each has a ticket of an earlier one, and else each is full."""
     site: Site = PLAIN
 
     def quick(self) -> Handshakes:
@@ -373,6 +375,18 @@ SCENARIOS: tuple[Scenario, ...] = (
         name="tls-handshake",
         what="client that makes full handshakes of TLS 1.3, ECDSA P-256, X25519, one worker",
         bounds=(Bound(0.58, of="nginx"), Bound(0.8, of="Envoy")),
+    ),
+    Handshakes(
+        name="tls-handshake-rsa",
+        what="client that makes full handshakes of TLS 1.3, RSA 2048, X25519, one worker",
+        bounds=NO_MORE_THAN_PEERS,
+        site=Site(rsa=True),
+    ),
+    Handshakes(
+        name="tls-resumed",
+        what="client that resumes sessions of TLS 1.3, X25519, one worker",
+        bounds=NO_MORE_THAN_PEERS,
+        resumed=True,
     ),
     Idle(
         name="idle",

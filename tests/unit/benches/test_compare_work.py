@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from benches.compare import backend, certificate, kinds, load, work
+from benches.compare import backend, certificate, kinds, load, resuming_client, work
 from benches.compare.backend import Backend
 from benches.compare.correct import HOST
 from benches.compare.peers import PEERS, Peer
@@ -21,7 +23,7 @@ from benches.compare.peers.envoy import Envoy
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.haproxy import HAProxy
 from benches.compare.peers.nginx import Nginx
-from benches.compare.scenarios import SCENARIOS, Load, Scenario, Site, site
+from benches.compare.scenarios import SCENARIOS, Handshakes, Load, Scenario, Site, site
 
 LINE = {"client": "127.0.0.1", "request": {"method": "GET", "host": HOST, "uri": "/1k"}, "status": 200}
 
@@ -58,21 +60,66 @@ def test_the_backend_takes_no_other_body_than_the_one_that_load_sends(port: int)
     assert [status(each) for each in (body, body[1:], b"y" + body[1:], b"")] == [200, 400, 400, 400]
 
 
+@contextmanager
+def ready(asked: Scenario, port: int, folder: Path) -> Iterator[Fastingress]:
+    """This project in front of the backend, started and checked."""
+    peer = Fastingress(folder / "peer", port, certificate.issue(HOST, rsa=site(asked).rsa), asked.way, site(asked))
+    try:
+        peer.start()
+        kinds.of(asked).check(asked, peer)
+        yield peer
+    finally:
+        peer.stop()
+
+
 @pytest.mark.usefixtures("nginx", "wrk", "h2load")
 @pytest.mark.parametrize("name", ["http1-1k", "http1-256k", "http1-post-log", "http1-close", "http1-tls"])
 def test_requests_are_checked_and_counted(name: str, port: int, tmp_path: Path) -> None:
     asked = scenario(name)
-    peer = Fastingress(tmp_path / "peer", port, certificate.issue(HOST), asked.way, site(asked))
-    try:
-        peer.start()
-        kinds.of(asked).check(asked, peer)
+    with ready(asked, port, tmp_path) as peer:
         (turn,) = load.measure(asked, [peer])[peer.name].turns
-    finally:
-        peer.stop()
     assert turn.done > 10
     assert turn.cpu_microseconds > 1
     if asked.site.logged:
         assert peer.log.stat().st_size < 2**20  # it was shortened after the turn
+
+
+@pytest.mark.usefixtures("nginx", "openssl")
+@pytest.mark.parametrize("name", ["tls-handshake", "tls-handshake-rsa", "tls-resumed"])
+def test_handshakes_are_counted(name: str, port: int, tmp_path: Path) -> None:
+    (asked,) = (each for each in SCENARIOS if each.name == name)
+    assert isinstance(asked, Handshakes)
+    with ready(asked, port, tmp_path) as peer:
+        assert load.handshakes(asked, peer, 1)[0] > 10
+
+
+@pytest.mark.usefixtures("nginx")
+def test_a_full_handshake_is_not_taken_for_a_resumed_one(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (asked,) = (each for each in SCENARIOS if each.name == "tls-resumed")
+    with ready(asked, port, tmp_path) as peer:
+        monkeypatch.setattr(sys, "argv", ["client", str(peer.tls_port), "1"])
+        monkeypatch.setattr(resuming_client, "CIPHER", "TLS_AES_256_GCM_SHA384")  # what OpenSSL likes best
+        resuming_client.main()
+        monkeypatch.setattr(resuming_client, "_ticket", lambda *_: None)
+        with pytest.raises(AssertionError, match=r"found .*False.* expected .*True"):
+            resuming_client.main()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param("***r\n4 connections in 3 real seconds", id="one was resumed"),
+        pytest.param("***\n4 connections in 3 real seconds", id="one is missing"),
+        pytest.param("\n0 connections in 3 real seconds", id="nothing was done"),
+    ],
+)
+def test_handshakes_that_are_not_all_full_end_the_run(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "run", lambda *_: said)
+    peer = cast("Peer", SimpleNamespace(name="proxy"))
+    with pytest.raises(SystemExit, match="no full handshakes"):
+        load._full(peer, 1, 2)
 
 
 @pytest.mark.parametrize(
