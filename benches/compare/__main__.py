@@ -8,17 +8,32 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import httpx
 
-from benches.compare import certificate, choosing, correct, kinds, planned, process, programs, progress, report
+from benches.compare import (
+    certificate,
+    choosing,
+    correct,
+    kinds,
+    machine,
+    planned,
+    plots,
+    process,
+    programs,
+    progress,
+    report,
+    tables,
+)
 from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import OTHER_CORE, free_port
 from benches.compare.planned import Part
+from benches.compare.record import Record, Results, record
 from benches.compare.scenarios import SCENARIOS, Scenario, site, title
 from benches.compare.verdict import OURS
 
@@ -41,11 +56,11 @@ def main() -> None:
     process.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
-    found: dict[Scenario, report.Results] = {}
+    so_far = SoFar()
     try:
-        whole = compare(scenarios, peers, asked.out, found)
+        whole = compare(scenarios, peers, asked.out, so_far)
     except KeyboardInterrupt as interrupt:
-        kept = f"what was found so far is in {asked.out}" if found else "nothing was found yet"
+        kept = f"what was found so far is in {asked.out}" if so_far.found else "nothing was found yet"
         print(f"\nended before its time: {kept}", flush=True)
         raise SystemExit(128 + interrupt.args[0]) from None
     finally:
@@ -53,33 +68,48 @@ def main() -> None:
     raise SystemExit(0 if whole else 1)
 
 
-def compare(
-    scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Path, found: dict[Scenario, report.Results]
-) -> bool:
+@dataclass
+class SoFar:
+    """What there is so far."""
+
+    machine: machine.Machine = field(default_factory=machine.seen)
+    versions: dict[str, str] = field(default_factory=dict)
+    found: dict[Scenario, Results] = field(default_factory=dict)
+    left_out: dict[Scenario, dict[str, str]] = field(default_factory=dict)
+    """Peers that were not timed, and why."""
+
+    def record(self) -> Record:
+        """To be kept."""
+        return record(machine.at_end(self.machine), self.versions, self.found, self.left_out)
+
+
+def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Path, so_far: SoFar) -> bool:
     """Measures, keeps and prints; whether this project's own proxy took part in all that it was asked for.
 
-    `found` is filled scenario by scenario, so that what ends a run leaves what there is.
+    `so_far` is filled scenario by scenario: a run of an hour that fails has not been for nothing.
     """
     programs.install({peer.program for peer in peers}.union(*(kinds.of(scenario).programs for scenario in scenarios)))
     os.sched_setaffinity(0, {OTHER_CORE})
-    versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
+    so_far.versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
     by_name = {peer.name: peer for peer in peers}
     parts = [Part(scenario, tuple(present(scenario, peers))) for scenario in scenarios]
     print("\n".join([*absent(scenarios, peers), planned.announcement(parts), ""]), flush=True)
-    failed = False
     with progress.shown(parts):
         for part in parts:
             progress.part(part)
             progress.line(f"{part.scenario.name}: {title(part.scenario)}")
+            left_out = so_far.left_out.setdefault(part.scenario, {})
             try:
-                found[part.scenario] = run(part.scenario, [by_name[name] for name in part.peers])
+                so_far.found[part.scenario] = run(part.scenario, [by_name[name] for name in part.peers], left_out)
             except SystemExit as error:
                 progress.line(f"  {part.scenario.name} is given up: {error}")
-            failed |= OURS not in found.get(part.scenario, {}) and OURS in part.peers
-            keep(found, versions, out)
-    print("\n" + report.markdown(found, versions))
-    print(f"\nresults are in {out}")
-    return not failed
+                so_far.found[part.scenario] = {}
+                left_out.update(dict.fromkeys(part.peers, str(error)))
+            report.write(so_far.record(), out)
+    written = plots.write(so_far.record(), out)
+    print("\n" + tables.markdown(so_far.record()))
+    print(f"\nresults are in {out}: {', '.join(path.name for path in (out / 'latest.json', *written))}")
+    return not any(OURS in left_out for left_out in so_far.left_out.values())
 
 
 def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
@@ -102,17 +132,11 @@ def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[s
     return lines + [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in peers if peer.lacks]
 
 
-def keep(found: Mapping[Scenario, report.Results], versions: Mapping[str, str], out: Path) -> None:
-    """Writes what there is so far: a run of an hour that fails has not been for nothing."""
-    if not found:
-        return
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "latest.json").write_text(report.to_json(found, versions), encoding="utf-8")
-    (out / "latest.md").write_text(report.markdown(found, versions) + "\n", encoding="utf-8")
+def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, str] | None = None) -> Results:
+    """One scenario with fresh processes, all peers at once: those that are not asked are idle.
 
-
-def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
-    """One scenario with fresh processes, all peers at once: those that are not asked are idle."""
+    `left_out` is told of peers that do not do the same work, and why; without it the first of them is an error.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
         port = free_port()
@@ -123,9 +147,12 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]]) -> report.Results:
         for peer in tuple(peers):
             stack.callback(peer.stop)
             if reason := refusal(peer, scenario):
+                if left_out is None:
+                    raise SystemExit(reason)
                 progress.line(f"  {peer.name} is left out: {reason}")
+                left_out[peer.name] = reason
                 peers.remove(peer)
-        results: report.Results = kind.measure(scenario, peers)
+        results: Results = kind.measure(scenario, peers)
         return results
 
 

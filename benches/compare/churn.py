@@ -61,6 +61,16 @@ class Latencies:
         """The 99.9th percentile, by round, in microseconds."""
         return [turn.p999 for turn in self.turns]
 
+    @property
+    def percentiles(self) -> dict[str, float]:
+        """Medians of the rounds, in microseconds, by name."""
+        turns = self.turns
+        return {
+            "p50": statistics.median(turn.p50 for turn in turns),
+            "p99": statistics.median(turn.p99 for turn in turns),
+            "p99.9": statistics.median(turn.p999 for turn in turns),
+        }
+
 
 @dataclass(frozen=True)
 class Churned(Latencies):

@@ -1,105 +1,38 @@
-"""Says what came out: tables to read and JSON to keep."""
+"""Writes down what came out of a run.
+
+`python -m benches.compare.report RESULTS.json` makes that run the newest: it is kept in `benches/compare/results` with
+its pictures, and `docs/benchmarks.md` is written from it. Without a file the page is written anew from what is kept.
+"""
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import sys
 from pathlib import Path
 
-from benches.compare.churn import Churned
-from benches.compare.idle import Idled
-from benches.compare.load import Loaded
-from benches.compare.rounds import figure, interval, ratios
-from benches.compare.scenarios import Scenario, title
-from benches.compare.verdict import Verdict, summary, verdicts
+from benches.compare import page, plots, tables
+from benches.compare.record import Record, from_json, to_json
 
-Result = Loaded | Idled | Churned
-Results = Mapping[str, Result]
-BASE = "nginx"
+RESULTS = Path(__file__).parent / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+NAME = "latest"
 
 
-def markdown(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
-    """Each scenario, and in the end what became of all bounds."""
-    judged = {scenario: verdicts(scenario, results, by_name(found)) for scenario, results in found.items()}
-    parts = [of_scenario(scenario, results, versions, judged[scenario]) for scenario, results in found.items()]
-    return "\n".join([*parts, summary([each for some in judged.values() for each in some])])
+def main() -> None:
+    """Keeps a run and writes the page."""
+    (given,) = sys.argv[1:] or [str(RESULTS / f"{NAME}.json")]
+    kept = from_json(Path(given).read_bytes())
+    pictures = plots.write(kept, RESULTS)
+    PAGE.write_text(page.text(kept, {path.stem for path in pictures}), encoding="utf-8")
+    print(*write(kept, RESULTS), *pictures, PAGE, sep="\n")
 
 
-def by_name(found: Mapping[Scenario, Results]) -> dict[str, Results]:
-    """The results, by name of scenario."""
-    return {scenario.name: results for scenario, results in found.items()}
+def write(kept: Record, folder: Path) -> list[Path]:
+    """Writes JSON and Markdown; which files these are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{NAME}.json").write_bytes(to_json(kept))
+    (folder / f"{NAME}.md").write_text(tables.markdown(kept) + "\n", encoding="utf-8")
+    return [folder / f"{NAME}.json", folder / f"{NAME}.md"]
 
 
-def of_scenario(
-    scenario: Scenario, results: Results, versions: Mapping[str, str], judged: Sequence[Verdict] | None = None
-) -> str:
-    """A heading, a table with one row a peer, and one with one row a bound."""
-    metric = scenario.metric
-    return "\n".join(
-        [
-            f"## {scenario.name}",
-            "",
-            title(scenario),
-            "",
-            f"| proxy | {metric.name} | to {BASE}: median{_rounds(results)} | {scenario.beside} |",
-            "|---|---|---|---|",
-            *(_row(scenario, name, results, versions[name]) for name in results),
-            "",
-            "| bound | found | at most | |",
-            "|---|---|---|---|",
-            *(
-                f"| {each.metric} | {each.figure} | {each.limit} | {each.word} |"
-                for each in (verdicts(scenario, results) if judged is None else judged)
-            ),
-            "",
-        ]
-    )
-
-
-def to_json(found: Mapping[Scenario, Results], versions: Mapping[str, str]) -> str:
-    """Everything measured."""
-    return json.dumps(
-        {
-            "machine": {"processor": _processor(), "kernel": platform.release()},
-            "versions": dict(versions),
-            "scenarios": [
-                {
-                    "scenario": asdict(scenario),
-                    "results": {name: asdict(result) for name, result in results.items()},
-                    "bounds": [
-                        {**asdict(each.bound), "found": each.found and asdict(each.found), "kept": each.kept}
-                        for each in verdicts(scenario, results, by_name(found))
-                    ],
-                }
-                for scenario, results in found.items()
-            ],
-        },
-        indent=2,
-    )
-
-
-def _rounds(results: Results) -> str:
-    """What the interval beside a median is, if there is one."""
-    rounds = max((len(result.values) for result in results.values()), default=0)
-    return f" ({interval(range(rounds)).confidence:.0%} interval)" if rounds > 1 else ""
-
-
-def _row(scenario: Scenario, name: str, results: Results, version: str) -> str:
-    result, base = results[name], results.get(BASE)
-    ratio = _spread(ratios(result, base)) if base is not None else ""
-    cells = [scenario.metric.text(figure(result)), ratio, result.beside]
-    return f"| {name} {version} | " + " | ".join(cells) + " |"
-
-
-def _spread(found: list[float]) -> str:
-    each = interval(found)
-    return f"{each.median:.2f} ({each.low:.2f} to {each.high:.2f})" if len(found) > 1 else f"{each.median:.2f}"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+if __name__ == "__main__":
+    main()

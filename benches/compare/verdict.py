@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benches.compare.rounds import Interval, Measured, differences, figure, interval, ratios
@@ -86,22 +86,6 @@ class Verdict:
 def verdicts(scenario: Scenario, results: Results, others: Mapping[str, Results] | None = None) -> list[Verdict]:
     """One for each bound of the scenario. `others` are the results of all scenarios of the run, by name."""
     return [_verdict(scenario, bound, results, others or {}) for bound in scenario.bounds]
-
-
-def summary(all_of_them: Sequence[Verdict]) -> str:
-    """Says plainly whether all bounds are kept, and which are not."""
-    kept = sum(each.kept for each in all_of_them)
-    broken = [each for each in all_of_them if each.broken]
-    missing = [each for each in all_of_them if each.found is None]
-    return "\n".join(
-        [
-            "## Bounds",
-            "",
-            f"{kept} kept, {len(broken)} broken, {len(missing)} not measured.",
-            "",
-            *(f"- {each.scenario.name}: {each.sentence}" for each in (*broken, *missing)),
-        ]
-    )
 
 
 def _verdict(scenario: Scenario, bound: Bound, results: Results, others: Mapping[str, Results]) -> Verdict:

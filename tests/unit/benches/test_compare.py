@@ -15,12 +15,14 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived, StreamEnded
+from msgspec import structs
 
-from benches.compare import idle_client, process, report
+from benches.compare import idle_client, machine, process, tables
 from benches.compare.correct import HOST
 from benches.compare.idle import Idled
 from benches.compare.load import Loaded, Turn, in_turn
 from benches.compare.peers.base import free_port
+from benches.compare.record import Record, Results, from_json, record, to_json
 from benches.compare.rounds import interval, ratios
 from benches.compare.scenarios import SCENARIOS, Bound, Bulk, Handshakes, Idle, Load, Scenario
 from benches.compare.verdict import verdicts
@@ -36,6 +38,22 @@ def loaded(*microseconds: float) -> Loaded:
 def scenario(kind: type[Load | Handshakes | Bulk | Idle], *bounds: Bound) -> Scenario:
     """The first of its kind, with these bounds in place of its own."""
     return replace(next(each for each in SCENARIOS if isinstance(each, kind)), bounds=bounds)
+
+
+def kept(scenario: Scenario, results: Results, left_out: dict[str, str] | None = None) -> Record:
+    """A run of this alone."""
+    seen = replace_machine(began="2026-01-01T10:00Z", ended="2026-01-01T11:00Z")
+    return record(seen, VERSIONS, {scenario: results}, {scenario: left_out or {}})
+
+
+def replace_machine(**facts: str) -> machine.Machine:
+    return structs.replace(machine.seen(), **facts)
+
+
+def shown(scenario: Scenario, results: Results) -> str:
+    """The table of a scenario."""
+    (found,) = kept(scenario, results).scenarios
+    return "\n".join(tables.of_scenario(found, VERSIONS))
 
 
 def test_ratios_are_taken_round_by_round() -> None:
@@ -67,14 +85,14 @@ def test_an_interval_holds_the_median_of_all_as_often_as_it_says() -> None:
 
 def test_the_table_shows_median_and_interval() -> None:
     results = {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}
-    table = report.of_scenario(scenario(Load), results, VERSIONS)
+    table = shown(scenario(Load), results)
     assert "| to nginx: median (75% interval) |" in table
     assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000 |" in table
 
 
 def test_handshakes_are_told_from_requests() -> None:
     results = {"fastingress": loaded(400), "nginx": loaded(800)}
-    table = report.of_scenario(scenario(Handshakes), results, VERSIONS)
+    table = shown(scenario(Handshakes), results)
     assert "| CPU per handshake |" in table
     assert "| fastingress 0.1.0 | 400.0 us | 0.50 |" in table
 
@@ -101,17 +119,48 @@ def test_a_bound_by_itself_is_shown_in_the_unit_of_the_metric() -> None:
     assert (found.figure, found.limit, found.word) == ("25.0 KiB", "20.0 KiB", "**broken by 25.0%**")
 
 
-def test_the_report_ends_with_what_is_broken_and_what_nobody_measured() -> None:
+def test_the_report_begins_with_the_bounds_and_ends_with_what_is_not_met() -> None:
     load = scenario(Load, Bound(1.0, of="nginx"), Bound(0.9, of="nginx"), Bound(1.0, of="HAProxy"))
-    text = report.markdown({load: {"fastingress": loaded(19), "nginx": loaded(20)}}, VERSIONS)
-    assert text.partition("## Bounds")[2].splitlines() == [
+    text = tables.markdown(kept(load, {"fastingress": loaded(19), "nginx": loaded(20)}))
+    assert text.splitlines()[2:7] == [
+        "| scenario | found | at most | |",
+        "|---|---|---|---|",
+        f"| {load.name}: CPU per request to nginx | 0.95 | 1.00 | kept |",
+        f"| {load.name}: CPU per request to nginx | 0.95 | 0.90 | **broken by 5.6%** |",
+        f"| {load.name}: CPU per request to HAProxy | - | 1.00 | not measured |",
+    ]
+    assert text.partition("## Not met")[2].splitlines() == [
         "",
         "",
-        "1 kept, 1 broken, 1 not measured.",
+        "1 bounds are kept, 1 broken, 1 not measured.",
         "",
         f"- {load.name}: CPU per request to nginx is 0.95, at most 0.90: **broken by 5.6%**",
         f"- {load.name}: CPU per request to HAProxy, at most 1.00: not measured",
     ]
+
+
+def test_a_peer_that_was_not_timed_is_named_with_the_reason_in_one_line() -> None:
+    load = scenario(Load)
+    text = tables.markdown(kept(load, {"fastingress": loaded(19)}, {"Caddy": "found 'a',\nexpected 'b'"}))
+    assert "\nCaddy is left out: found 'a', expected 'b'\n" in text
+
+
+def test_a_run_is_the_same_after_it_was_kept() -> None:
+    idle = scenario(Idle, Bound(4096))
+    before = kept(idle, {"fastingress": Idled(1000, 0, 2048 * 1000), "nginx": Idled(1000, 0, 0)})
+    after = from_json(to_json(before))
+    assert after == before
+    assert after.scenarios[0].peers[0].to_base is None, "there is no ratio to nothing"
+    assert tables.markdown(after) == tables.markdown(before)
+
+
+def test_the_machine_says_what_figures_depend_on() -> None:
+    facts = machine.at_end(machine.seen())
+    assert facts.cores >= 1
+    assert facts.memory_bytes > 2**20
+    assert facts.began <= facts.ended
+    assert f"{facts.cores} cores" in facts.lines()[0]
+    assert facts.kernel in facts.lines()[1]
 
 
 def test_peers_take_turns_there_and_back() -> None:
@@ -133,9 +182,9 @@ def test_the_idle_client_asks_in_http2() -> None:
 def test_memory_is_what_each_connection_added() -> None:
     idle = scenario(Idle)
     results = {"fastingress": Idled(1000, 0, 2048 * 1000), "nginx": Idled(1000, 0, 1024 * 1000)}
-    assert "| fastingress 0.1.0 | 2.0 KiB | 2.00 |" in report.of_scenario(idle, results, VERSIONS)
-    kept = json.loads(report.to_json({idle: results}, VERSIONS))
-    assert kept["scenarios"][0]["results"]["nginx"]["after_bytes"] == 1024 * 1000
+    assert "| fastingress 0.1.0 | 2.0 KiB | 2.00 |" in shown(idle, results)
+    raw = json.loads(to_json(kept(idle, results)))
+    assert raw["scenarios"][0]["peers"][1]["measured"]["after_bytes"] == 1024 * 1000
 
 
 def test_idle_connections_come_from_as_many_addresses_as_ports_ask_for() -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from benches.compare import report
+from benches.compare import machine, tables
 from benches.compare.load import Loaded, Turn
+from benches.compare.record import record
 from benches.compare.rounds import differences
 from benches.compare.scenarios import EVERY_PEER, SCENARIOS, Bound, Load, Scenario
 from benches.compare.verdict import verdicts
@@ -59,8 +60,8 @@ def test_every_peer_is_each_that_was_measured_but_the_floor() -> None:
 def test_a_figure_may_exceed_our_own_of_another_scenario(limit: float, word: str) -> None:
     more, less = scenario(Bound(limit, over="less"), name="more"), scenario(name="less")
     found = {more: {"fastingress": loaded(11, 21)}, less: {"fastingress": loaded(10, 20)}}
-    text = report.markdown(found, VERSIONS)
-    assert f"| CPU per request, over less | 1.0 us | {limit:.1f} us | {word} |" in text
+    text = tables.markdown(record(machine.seen(), VERSIONS, found, {}))
+    assert f"| more: CPU per request, over less | 1.0 us | {limit:.1f} us | {word} |" in text
 
 
 def test_what_was_measured_along_comes_before_a_scenario() -> None:

@@ -1,0 +1,87 @@
+"""What is known of the machine that a run was made on: figures of another one are not to be compared with these."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Facts at the start of a run, and two at its end."""
+
+    processor: str
+    cores: int
+    kernel: str
+    memory_bytes: int
+    governor: str
+    """Of the processor's frequency; empty where there is none to be seen, as in most virtual machines."""
+    virtualisation: str
+    """What the machine runs in, as systemd names it; empty when that is not known."""
+    python: str
+    began: str
+    """UTC, ISO 8601."""
+    load_at_start: float
+    """Average of the last minute."""
+    ended: str = ""
+    load_at_end: float = 0.0
+
+    def lines(self) -> list[str]:
+        """To read, one fact a line."""
+        inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
+        load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
+        return [
+            f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
+            f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),
+            f"{self.began} to {self.ended}, {load}",
+        ]
+
+
+def seen() -> Machine:
+    """Now."""
+    return Machine(
+        processor=_processor(),
+        cores=os.cpu_count() or 1,
+        kernel=platform.release(),
+        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        governor=_read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
+        virtualisation=_virtualisation(),
+        python=platform.python_version(),
+        began=_now(),
+        load_at_start=os.getloadavg()[0],
+    )
+
+
+def at_end(machine: Machine) -> Machine:
+    """The same, with what is only known then."""
+    return msgspec.structs.replace(machine, ended=_now(), load_at_end=os.getloadavg()[0])
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _processor() -> str:
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _virtualisation() -> str:
+    try:
+        done = subprocess.run(["systemd-detect-virt"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "virtual" if " hypervisor" in _read("/proc/cpuinfo") else ""
+    return done.stdout.strip()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
