@@ -84,7 +84,7 @@ audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
 
-bench: release ## compare processor time and memory with nginx, HAProxy, Envoy, Traefik and Caddy (ARGS="--quick" for a look)
+bench: release ## compare with other proxies, at most two hours (ARGS="--quick" for 4 minutes, "--list" for what there is)
 	$(BIN)/python -m benches.compare $(ARGS)
 
 bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
@@ -111,6 +111,7 @@ docs: build ## write the reference pages anew from the code's declarations
 	$(BIN)/python -c "from fastingress.config.reference import markdown; print(markdown(), end='')" > docs/options.md
 	$(BIN)/python -m fastingress.translate.annotations > docs/annotations.md
 	$(BIN)/python -c "from fastingress.sources.cluster.reference import markdown; print(markdown(), end='')" > docs/permissions.md
+	$(BIN)/python -m benches.compare.report
 
 helm: $(HELM) ## build helm for tests and for `make deploy` (needs Go)
 

@@ -34,10 +34,12 @@ class Machine(msgspec.Struct, frozen=True):
         """To read, one fact a line."""
         inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
         load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
+        busy = self.load_at_start > 2 * self.cores
         return [
             f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
             f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),
             f"{self.began} to {self.ended}, {load}",
+            *(["**the machine had other work: these figures are rough**"] if busy else []),
         ]
 
 

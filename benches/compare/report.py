@@ -18,12 +18,13 @@ NAME = "latest"
 
 
 def main() -> None:
-    """Keeps a run and writes the page."""
-    (given,) = sys.argv[1:] or [str(RESULTS / f"{NAME}.json")]
-    kept = from_json(Path(given).read_bytes())
-    pictures = plots.write(kept, RESULTS)
-    PAGE.write_text(page.text(kept, {path.stem for path in pictures}), encoding="utf-8")
-    print(*write(kept, RESULTS), *pictures, PAGE, sep="\n")
+    """Keeps a run, if one is given, and writes the page."""
+    if given := sys.argv[1:]:
+        new = from_json(Path(given[0]).read_bytes())
+        print(*write(new, RESULTS), *plots.write(new, RESULTS), sep="\n")
+    pictures = {path.stem for path in RESULTS.glob("*.svg")}
+    PAGE.write_text(page.text(from_json((RESULTS / f"{NAME}.json").read_bytes()), pictures), encoding="utf-8")
+    print(PAGE)
 
 
 def write(kept: Record, folder: Path) -> list[Path]:

@@ -163,6 +163,12 @@ def test_the_machine_says_what_figures_depend_on() -> None:
     assert facts.kernel in facts.lines()[1]
 
 
+def test_a_run_on_a_machine_with_other_work_says_so() -> None:
+    calm = structs.replace(machine.seen(), cores=2, load_at_start=3.0)
+    assert not any("rough" in line for line in calm.lines())
+    assert "rough" in structs.replace(calm, load_at_start=5.0).lines()[-1]
+
+
 def test_peers_take_turns_there_and_back() -> None:
     fastingress, nginx, haproxy = (Mock() for _ in range(3))
     assert in_turn([fastingress, nginx, haproxy], 0) == [fastingress, nginx, haproxy]
