@@ -1,4 +1,4 @@
-"""Moves one long body through a peer with curl, and demands that all of it arrived."""
+"""Moves one long body after the other through a peer with curl, and demands that all of each arrived."""
 
 from __future__ import annotations
 
@@ -10,12 +10,25 @@ from benches.compare.peers import Peer
 from benches.compare.scenarios import Bulk
 
 MIB = 1 << 20
+MIB_PER_CONNECTION = 256
 SLOWEST = 10
 """MiB a second: what is slower has failed."""
 
 
-def transfer(scenario: Bulk, peer: Peer) -> tuple[float, float]:
-    """The GiB moved, and MiB a second. Raises `SystemExit` when the status is not 200 or a byte is missing."""
+def transfers(scenario: Bulk, peer: Peer, seconds: float) -> tuple[float, float]:
+    """Makes them for about so long, some on each connection: the GiB moved, and MiB a second while they were.
+
+    Raises `SystemExit` when a status is not 200 or a byte is missing.
+    """
+    took: list[float] = []
+    while sum(took) < seconds:
+        took += _some(scenario, peer, max(1, MIB_PER_CONNECTION // scenario.mib))
+    mib = scenario.mib * len(took)
+    return mib / 1024, mib / sum(took)
+
+
+def _some(scenario: Bulk, peer: Peer, count: int) -> list[float]:
+    """So many on one connection, one after the other: the seconds of each."""
     port, size = peer.port_of(scenario.way), scenario.mib * MIB
     scheme = "https" if scenario.way in ("http1-tls", "h2-tls", "passthrough") else "http"
     command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--insecure"]
@@ -23,23 +36,25 @@ def transfer(scenario: Bulk, peer: Peer) -> tuple[float, float]:
     # Nothing waits for a 100 (Continue): HTTP/2 has no need of it, so neither may HTTP/1.
     up = ["--upload-file", str(_body(peer.folder, size)), "--header", "Expect:"]
     command += up if scenario.direction == "up" else ["--output", "/dev/null"]
-    command += ["--write-out", "\\n%{http_code} %{http_version} %{size_download} %{size_upload} %{time_total}"]
-    said = run(peer, [*command, f"{scheme}://{HOST}:{port}/bulk"], scenario.mib / SLOWEST)
-    answer, _, numbers = said.rpartition("\n")
+    command += ["--write-out", "\\n%{http_code} %{http_version} %{size_download} %{size_upload} %{time_total}\\n"]
+    url = f"{scheme}://{HOST}:{port}/bulk?[1-{count}]"
+    said = run(peer, [*command, url], scenario.mib * count / SLOWEST).splitlines()
+    if len(said) != 2 * count:
+        raise SystemExit(f"{peer.name}: {len(said) // 2} transfers of {count}: {said}")
+    return [_seconds(scenario, peer, *each) for each in zip(said[::2], said[1::2], strict=True)]
+
+
+def _seconds(scenario: Bulk, peer: Peer, answer: str, numbers: str) -> float:
+    """Of one transfer. The backend answers an upload with the number of bytes that it took."""
     *found, seconds = numbers.split()
-    _expect(scenario, peer, answer, found, size)
-    return scenario.mib / 1024, scenario.mib / float(seconds)
-
-
-def _expect(scenario: Bulk, peer: Peer, answer: str, found: list[str], size: int) -> None:
-    """The backend answers an upload with the number of bytes that it took."""
-    version = "2" if scenario.way == "h2-tls" else "1.1"
+    size, version = str(scenario.mib * MIB), "2" if scenario.way == "h2-tls" else "1.1"
     if scenario.direction == "down":
-        expected = ["200", version, str(size), "0"]
+        body, expected = "", ["200", version, size, "0"]
     else:
-        expected = ["200", version, str(len(str(size))), str(size)]
-    if found != expected or (scenario.direction == "up" and answer != str(size)):
-        raise SystemExit(f"{peer.name}: found {answer!r} {found}, expected {expected}")
+        body, expected = size, ["200", version, str(len(size)), size]
+    if found != expected or answer != body:
+        raise SystemExit(f"{peer.name}: found {answer!r} {found}, expected {body!r} {expected}")
+    return float(seconds)
 
 
 def _body(folder: Path, size: int) -> Path:

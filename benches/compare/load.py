@@ -84,9 +84,9 @@ def _turn(scenario: Driven, peer: Peer) -> Turn:
 
 
 def _drive(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> tuple[float, float]:
-    if isinstance(scenario, Bulk):
-        return bulk.transfer(scenario, peer)
     seconds = WARM_UP_SECONDS if warm_up else scenario.seconds
+    if isinstance(scenario, Bulk):
+        return bulk.transfers(scenario, peer, seconds)
     if isinstance(scenario, Calls):
         return calls.made(scenario, peer, seconds)
     if isinstance(scenario, Echo):

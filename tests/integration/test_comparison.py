@@ -12,10 +12,10 @@ from benches.compare import programs
 from benches.compare.__main__ import run
 from benches.compare.churn import Churned
 from benches.compare.peers.fastingress import Fastingress
-from benches.compare.scenarios import SCENARIOS, Calls, Churn, Echo
+from benches.compare.scenarios import SCENARIOS, Bulk, Calls, Churn, Echo
 
 pytestmark = [
-    pytest.mark.usefixtures("ends", "h2load", "nginx"),
+    pytest.mark.usefixtures("ends", "h2load", "nginx", "curl"),
     pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="proxy and load have a core each"),
 ]
 
@@ -45,3 +45,10 @@ def test_latency_is_measured_while_routes_change() -> None:
     assert 1 <= changing.changes <= 30
     assert (changing.failed, changing.again, calm.failed, calm.changes) == (0, 0, 0, 0)
     assert 0 < changing.p50 <= changing.p999
+
+
+@pytest.mark.parametrize("name", ["bulk-http1-1m", "bulk-http1-up"])
+def test_what_long_bodies_cost_is_measured(name: str) -> None:
+    (scenario,) = (each for each in SCENARIOS if isinstance(each, Bulk) and each.name == name)
+    (figure,) = run(replace(scenario, rounds=1, seconds=1), [Fastingress])["fastingress"].values
+    assert 0 < figure < 60_000_000

@@ -35,9 +35,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def scenario(direction: Direction) -> Bulk:
-    """Over HTTP/1.1, of 2 MiB."""
+    """Over HTTP/1.1, of 100 MiB."""
     (found,) = (each for each in SCENARIOS if isinstance(each, Bulk) and each.name == f"bulk-http1-{direction}")
-    return replace(found, mib=2)
+    return replace(found, mib=100)
 
 
 def test_the_backend_gives_and_takes_on_one_connection(address: str) -> None:
@@ -55,38 +55,40 @@ def test_the_backend_wants_to_know_the_length(address: str) -> None:
 @pytest.mark.parametrize(
     ("direction", "said"),
     [
-        ("down", "\n200 1.1 2097152 0 0.5"),
-        ("up", "2097152\n200 1.1 7 2097152 0.5"),
+        ("down", "\n200 1.1 104857600 0 0.25\n"),
+        ("up", "104857600\n200 1.1 9 104857600 0.25\n"),
     ],
 )
-def test_a_whole_transfer_counts(
+def test_whole_transfers_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str
 ) -> None:
-    assert transferred(tmp_path, monkeypatch, direction, said) == (2 / 1024, 4.0)
+    assert transferred(tmp_path, monkeypatch, direction, said * 2) == (400 / 1024, 400.0), "two on each connection"
 
 
 @pytest.mark.parametrize(
     ("direction", "said"),
     [
-        pytest.param("down", "\n200 1.1 2097151 0 0.5", id="a byte is missing"),
-        pytest.param("down", "\n502 1.1 2097152 0 0.5", id="another status"),
-        pytest.param("down", "\n200 2 2097152 0 0.5", id="another protocol"),
-        pytest.param("up", "2097151\n200 1.1 7 2097152 0.5", id="the backend took less"),
-        pytest.param("up", "2097152\n200 1.1 7 2097151 0.5", id="the client sent less"),
+        pytest.param("down", "\n200 1.1 104857599 0 0.5\n", id="a byte is missing"),
+        pytest.param("down", "\n502 1.1 104857600 0 0.5\n", id="another status"),
+        pytest.param("down", "\n200 2 104857600 0 0.5\n", id="another protocol"),
+        pytest.param("down", "", id="one of the two is missing"),
+        pytest.param("up", "104857599\n200 1.1 9 104857600 0.5\n", id="the backend took less"),
+        pytest.param("up", "104857600\n200 1.1 9 104857599 0.5\n", id="the client sent less"),
     ],
 )
 def test_a_transfer_that_is_not_whole_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str
 ) -> None:
-    with pytest.raises(SystemExit, match="proxy: found"):
-        transferred(tmp_path, monkeypatch, direction, said)
+    well = "\n200 1.1 104857600 0 0.5\n" if direction == "down" else "104857600\n200 1.1 9 104857600 0.5\n"
+    with pytest.raises(SystemExit, match="proxy: "):
+        transferred(tmp_path, monkeypatch, direction, well + said)
 
 
 def transferred(folder: Path, monkeypatch: pytest.MonkeyPatch, direction: Direction, said: str) -> tuple[float, float]:
-    """What a transfer comes to of which curl says this."""
+    """What a second of transfers comes to when curl says this of each connection."""
     monkeypatch.setattr(bulk, "run", lambda *_: said)
     peer = SimpleNamespace(name="proxy", folder=folder, port_of=lambda _: 1)
-    return bulk.transfer(scenario(direction), cast("Peer", peer))
+    return bulk.transfers(scenario(direction), cast("Peer", peer), 1)
 
 
 def test_nginx_without_its_stream_module_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
