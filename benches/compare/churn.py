@@ -30,7 +30,7 @@ from benches.compare.verdict import OURS
 FULL_LOAD_SECONDS = 2
 LOOKED_AT = 5
 """Changes that are watched until they are live."""
-LIVE_WITHIN_SECONDS = 5
+LIVE_WITHIN_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,12 @@ class Changes:
         )
 
     def make(self) -> None:
-        """One more."""
+        """One more. Raises `SystemExit` when the proxy does not take it."""
         self._number += 1
-        self._peer.reroute(self._number)
+        try:
+            self._peer.reroute(self._number)
+        except (httpx.HTTPError, OSError) as error:
+            raise SystemExit(f"{self._peer.name}: change {self._number} was not taken: {error!r}") from None
 
     def live_seconds(self) -> float:
         """Makes one, and says how long it took. Raises `SystemExit` when it is not live in time."""

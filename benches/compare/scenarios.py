@@ -167,7 +167,7 @@ class Churn:
     changes_per_second: int
     connections: int
     rounds: int = 10
-    seconds: int = 4
+    seconds: int = 3
     way: Way = "changing"
 
     def quick(self) -> Churn:

@@ -12,6 +12,7 @@ from benches.compare import programs
 from benches.compare.__main__ import run
 from benches.compare.churn import Churned
 from benches.compare.peers.fastingress import Fastingress
+from benches.compare.peers.nginx import Nginx
 from benches.compare.scenarios import SCENARIOS, Bulk, Calls, Churn, Echo
 
 pytestmark = [
@@ -39,12 +40,15 @@ def test_what_a_call_or_an_echo_costs_is_measured(name: str) -> None:
 
 def test_latency_is_measured_while_routes_change() -> None:
     (scenario,) = (each for each in SCENARIOS if isinstance(each, Churn))
-    found = run(replace(scenario, rounds=1, seconds=1, connections=8), [Fastingress])["fastingress"]
-    assert isinstance(found, Churned)
-    (changing, calm) = (*found.turns, *found.unchanged.turns)
-    assert 1 <= changing.changes <= 30
-    assert (changing.failed, changing.again, calm.failed, calm.changes) == (0, 0, 0, 0)
-    assert 0 < changing.p50 <= changing.p999
+    found = run(replace(scenario, rounds=1, seconds=1, connections=8), [Fastingress, Nginx])
+    for each in found.values():
+        assert isinstance(each, Churned)
+        (changing, calm) = (*each.turns, *each.unchanged.turns)
+        assert 1 <= changing.changes <= 30
+        assert 0 < changing.p50 <= changing.p999
+        assert (calm.failed, calm.again, calm.changes) == (0, 0, 0)
+    assert (found["fastingress"].turns[0].failed, found["fastingress"].turns[0].again) == (0, 0)
+    assert found["nginx"].turns[0].again > 0, "a reload closes connections"
 
 
 @pytest.mark.parametrize("name", ["bulk-http1-1m", "bulk-http1-up"])

@@ -10,7 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
+from unittest.mock import Mock
 
+import httpx
 import pytest
 
 from benches.compare import churn
@@ -78,6 +80,12 @@ def test_a_change_that_does_not_become_live_ends_the_run(monkeypatch: pytest.Mon
         changes.await_last()
         with pytest.raises(SystemExit, match="change 1 did not become live"):
             changes.live_seconds()
+
+
+def test_a_change_that_is_not_taken_ends_the_run(proxy: Changing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "reroute", Mock(side_effect=httpx.ReadTimeout("too late")))
+    with closing(churn.Changes(cast("Peer", proxy))) as changes, pytest.raises(SystemExit, match="was not taken"):
+        changes.make()
 
 
 def test_changes_are_made_at_their_rate_until_it_is_done(proxy: Changing) -> None:
