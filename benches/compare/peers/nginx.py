@@ -9,6 +9,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from benches.compare import programs
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
 from benches.compare.scenarios import Way
 
@@ -161,7 +162,7 @@ class Nginx(Peer):
 
     def command(self) -> list[str]:
         config = self._write()
-        return [self.program, "-p", str(self.folder), "-c", str(config)]
+        return [self.path(), "-p", str(self.folder), "-c", str(config)]
 
     def reroute(self, number: int) -> None:
         """It reads its configuration anew, and other workers take the place of those that it has."""
@@ -225,4 +226,11 @@ class Nginx(Peer):
     @classmethod
     def _built(cls) -> str:
         """Its version and how it was built."""
-        return subprocess.run([cls.program, "-V"], capture_output=True, text=True, check=True).stderr
+        return subprocess.run([cls.path(), "-V"], capture_output=True, text=True, check=True).stderr
+
+
+class CurrentNginx(Nginx):
+    """A current build beside Debian's, with the same configuration."""
+
+    name = "current nginx"
+    program = programs.CURRENT_NGINX
