@@ -24,7 +24,7 @@ from benches.compare.correct import HOST
 from benches.compare.load import in_turn
 from benches.compare.peers import Peer
 from benches.compare.peers.base import ADDED, OTHER_CORE, added_path
-from benches.compare.scenarios import UNCHANGED, Churn
+from benches.compare.scenarios import UNCHANGED, Churn, Latency
 from benches.compare.verdict import OURS
 
 FULL_LOAD_SECONDS = 2
@@ -180,7 +180,7 @@ class Course:
         self._scenario = scenario
         self._changes = changes
         self._live_seconds = statistics.median(changes.live_seconds() for _ in range(LOOKED_AT))
-        full = _asked(scenario, peer, 0, FULL_LOAD_SECONDS)
+        full = asked(scenario, peer, 0, FULL_LOAD_SECONDS)
         self._rate = full.done // FULL_LOAD_SECONDS // 2
         self._unchanged: list[Held] = []
         self._churned: list[Held] = []
@@ -210,13 +210,13 @@ class Course:
         return turn
 
     def _turn(self) -> Held:
-        turn = _asked(self._scenario, self.peer, self._rate, self._scenario.seconds)
+        turn = asked(self._scenario, self.peer, self._rate, self._scenario.seconds)
         if turn.failed and self.peer.name == OURS:
             raise SystemExit(f"{self.peer.name}: {turn.failed} requests failed")
         return turn
 
 
-def _asked(scenario: Churn, peer: Peer, rate: int, seconds: int) -> Held:
+def asked(scenario: Churn | Latency, peer: Peer, rate: int, seconds: int) -> Held:
     """At this rate, or at 0 as fast as it answers."""
     words = ["steady", str(peer.port), HOST, "/1k", str(scenario.connections), str(rate), str(seconds)]
     return held(run(peer, [programs.path(programs.ENDS) or programs.ENDS, *words], seconds))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benches.compare import backend, calls, churn, correct, echo, idle, load, programs, work
+from benches.compare import backend, calls, churn, correct, echo, idle, latency, load, programs, work
 from benches.compare.certificate import Pair
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Load, Scenario, site
+from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Scenario, site
 
 Behind = Callable[[Any, Path, int, Pair], backend.Backend]
 
@@ -66,6 +66,7 @@ KINDS: Mapping[type, Kind] = {
     Calls: Kind(_ours("calls"), calls.check, load.measure, OURS),
     Echo: Kind(_ours("echo"), echo.check, load.measure, OURS),
     Churn: Kind(_web, churn.check, churn.measure, OURS),
+    Latency: Kind(_web, _check, latency.measure, OURS),
     Handshakes: Kind(_web, _check, load.measure),
     Bulk: Kind(_bulk, _each_transfer, load.measure),
     Idle: Kind(_web, _check, idle.measure),

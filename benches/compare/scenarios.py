@@ -37,6 +37,7 @@ PER_REQUEST = Metric("CPU per request", "us", 1)
 PER_CALL = Metric("CPU per call", "us", 1)
 PER_MESSAGE = Metric("CPU per echoed message", "us", 1)
 PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
+NEARLY_ALL = Metric("99th percentile of latency", "ms", 1000)
 TAIL = Metric("99.9th percentile of latency", "ms", 1000)
 PER_GIB = Metric("CPU per GiB", "ms", 1000)
 PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
@@ -181,6 +182,34 @@ class Churn:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """Requests at a rate that all peers answer with ease, the same for all; the figure is what no more than a hundredth
+    of them took longer than.
+    """
+
+    metric: ClassVar[Metric] = NEARLY_ALL
+    beside: ClassVar[str] = "percentiles"
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    rate: int
+    """Requests a second."""
+    connections: int
+    rounds: int = 10
+    seconds: int = 3
+    way: Way = "http1"
+
+    def quick(self) -> Latency:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2, seconds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
+
+
+@dataclass(frozen=True)
 class Handshakes:
     """Handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
@@ -257,7 +286,7 @@ class Idle:
         return 5 + self.connections / 1000
 
 
-Scenario = Load | Calls | Echo | Churn | Handshakes | Bulk | Idle
+Scenario = Load | Calls | Echo | Churn | Latency | Handshakes | Bulk | Idle
 
 
 def title(scenario: Scenario) -> str:
@@ -365,6 +394,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         what="WebSockets, one message of 64 B under way on each, one worker",
         bounds=NO_MORE_THAN_PEERS,
         connections=200,
+    ),
+    Latency(
+        name="latency",
+        what=f"connections kept alive, HTTP/1.1, 1 KiB answers, 3,200 requests/s in all, {ALONE}",
+        bounds=(),
+        rate=3200,
+        connections=64,
     ),
     Churn(
         name="churn",
