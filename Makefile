@@ -28,7 +28,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-instructions bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -86,6 +86,9 @@ release: $(VENV)/.installed ## build the extension as it is measured
 
 bench: release ## compare with other proxies, at most two hours (ARGS="--quick" for 4 minutes, "--list" for what there is)
 	$(BIN)/python -m benches.compare $(ARGS)
+
+bench-instructions: $(VENV)/.installed ## count what each step of a request takes, beside the committed counts (ARGS="--write" to renew them)
+	$(BIN)/python -m benches.instructions $(ARGS)
 
 bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
 	cargo bench --workspace --locked
