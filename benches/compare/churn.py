@@ -31,6 +31,8 @@ FULL_LOAD_SECONDS = 2
 LOOKED_AT = 5
 """Changes that are watched until they are live."""
 LIVE_WITHIN_SECONDS = 10
+OVER_SECONDS = 1.0
+"""From a change being live to its end: an old worker still takes connections for a while, and closes them."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Course:
         self._scenario = scenario
         self._changes = changes
         self._live_seconds = statistics.median(changes.live_seconds() for _ in range(LOOKED_AT))
+        time.sleep(OVER_SECONDS)
         full = asked(scenario, peer, 0, FULL_LOAD_SECONDS)
         self._rate = full.done // FULL_LOAD_SECONDS // 2
         self._unchanged: list[Held] = []
@@ -207,6 +210,7 @@ class Course:
                 done.set()
             turn = replace(turn, changes=made.result())
         self._changes.await_last()
+        time.sleep(OVER_SECONDS)
         return turn
 
     def _turn(self) -> Held:

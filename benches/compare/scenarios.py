@@ -178,7 +178,7 @@ class Churn:
     @property
     def seconds_per_turn(self) -> float:
         """About how long one peer takes for one round."""
-        return 2 * (self.seconds + 0.5)
+        return 2 * (self.seconds + 0.5) + 1
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,16 @@ def test_what_a_call_or_an_echo_costs_is_measured(name: str) -> None:
 def test_latency_is_measured_while_routes_change() -> None:
     (scenario,) = (each for each in SCENARIOS if isinstance(each, Churn))
     found = run(replace(scenario, rounds=1, seconds=1, connections=8), [Fastingress, Nginx])
-    for each in found.values():
+    for name, each in found.items():
         assert isinstance(each, Churned)
-        (changing, calm) = (*each.turns, *each.unchanged.turns)
+        changing, calm = each.turns[0], each.unchanged.turns[0]
         assert 1 <= changing.changes <= 30
+        assert calm.changes == 0
         assert 0 < changing.p50 <= changing.p999
-        assert (calm.failed, calm.again, calm.changes) == (0, 0, 0)
-    assert (found["fastingress"].turns[0].failed, found["fastingress"].turns[0].again) == (0, 0)
-    assert found["nginx"].turns[0].again > 0, "a reload closes connections"
+        if name == "nginx":
+            assert changing.again > calm.again, "a reload closes connections"
+        else:
+            assert (changing.failed, changing.again, calm.failed, calm.again) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["bulk-http1-1m", "bulk-http1-up"])

@@ -110,6 +110,7 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
     proxy: Changing, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     proxy.name = name
+    monkeypatch.setattr(churn, "OVER_SECONDS", 0.0)
     monkeypatch.setattr(churn, "run", lambda *_: SAID)
     with closing(churn.Changes(cast("Peer", proxy))) as changes:
         course = churn.Course(CHURN, cast("Peer", proxy), changes)
