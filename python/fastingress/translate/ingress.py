@@ -97,6 +97,7 @@ class _Work:
         self._refers: set[Key] = {("class", verdict.class_name)} if verdict.class_name else set()
         self._findings: list[Finding] = []
         self._upstreams: dict[str, bytes] = {}
+        self._targets: dict[IngressBackend, Target] = {}
         self._client_auth = self._asked(options)
         self._upstream = self._upstream_key()
 
@@ -117,7 +118,7 @@ class _Work:
         """Of the rules, then of hosts that have a certificate and no rules, then of other names. No host twice."""
         rules = self._routes_by_host()
         spec = self._ingress.spec
-        default = self._target(spec.default_backend, "spec.defaultBackend") if spec.default_backend else None
+        default = self._default(spec.default_backend) if spec.default_backend else None
         if default is not None and not rules:
             yield self._fragment("", (), default)
         for host, routes in rules.items():
@@ -135,7 +136,8 @@ class _Work:
             routes = hosts.setdefault(rule.host.lower(), [])
             for j, item in enumerate(rule.http.paths if rule.http else ()):
                 path, kind = path_and_kind(item, regex, self._compat)
-                target = self._target(item.backend, f"spec.rules[{i}].http.paths[{j}].backend")
+                backend = item.backend
+                target = self._target(backend) or self._unsupported(backend, f"spec.rules[{i}].http.paths[{j}].backend")
                 routes.append(Route(path, kind, (min(i, _MAX_INDEX), min(j, _MAX_INDEX)), target))
         return hosts
 
@@ -197,20 +199,30 @@ class _Work:
         self._findings.append(error("ForeignSecret", message))
         return ClientAuth(NO_AUTHORITY)
 
-    def _target(self, backend: IngressBackend, field: str) -> Target:
+    def _default(self, backend: IngressBackend) -> Target:
+        return self._target(backend) or self._unsupported(backend, "spec.defaultBackend")
+
+    def _unsupported(self, backend: IngressBackend, field: str) -> Target:
+        what = f"{backend.resource.kind} {backend.resource.name}" if backend.resource else "nothing"
+        message = f"{field}: a backend that is {what} and no Service is not supported; it is answered 503"
+        self._findings.append(error("UnsupportedBackend", message))
+        return Target()
+
+    def _target(self, backend: IngressBackend) -> Target | None:
+        """Where requests go; None when that is no Service. Most paths of an Ingress lead to the same one."""
+        known = self._targets.get(backend)
+        if known is not None or backend.service is None:
+            return known
         service = backend.service
-        if service is None:
-            what = f"{backend.resource.kind} {backend.resource.name}" if backend.resource else "nothing"
-            message = f"{field}: a backend that is {what} and no Service is not supported; it is answered 503"
-            self._findings.append(error("UnsupportedBackend", message))
-            return Target()
         port = service.port.name or (str(service.port.number) if service.port.number else "")
         named = endpoints_key(self._namespace, service.name, port)
-        if self._reading.closed:
-            return Target(service=named)
-        key = endpoints_key(self._namespace, service.name, port, cluster_ip=self._cluster_ip)
-        self._refers.add(("endpoints", key))
-        return Target(service=named, endpoints=key, upstream=self._upstream)
+        target = Target(service=named)
+        if not self._reading.closed:
+            key = endpoints_key(self._namespace, service.name, port, cluster_ip=self._cluster_ip)
+            self._refers.add(("endpoints", key))
+            target = Target(service=named, endpoints=key, upstream=self._upstream)
+        self._targets[backend] = target
+        return target
 
     def _upstream_key(self) -> str:
         """The key of how to speak to backends, with what that refers to."""

@@ -151,31 +151,40 @@ class Units:
 
     def _swap(self, key: Key, old: Unit, new: Unit) -> list[Key]:
         self._state.replace(old.entries, new.entries)
-        before, after = set(old.depends), set(new.depends)
-        for dependency in before ^ after:
-            if dependency.kind in _FETCHED:
-                self._needs.setdefault(dependency, dependency in self._dependents)
-        for dependency in before - after:
-            self._dependents.discard(dependency, key)
-        for dependency in after - before:
-            self._dependents.add(dependency, key)
-        for shared in new.refers - old.refers:
-            self._owners.add(shared, key)
+        if old.depends != new.depends:
+            self._depend(key, old.depends, new.depends)
         if old.findings or new.findings:
             self._touched.add(key)
         if old.ours != new.ours:
             self._turned.add(key)
+        if old.refers != new.refers or _moved(old, new):
+            return self._refer(key, old, new)
+        return []
+
+    def _depend(self, key: Key, old: Iterable[Dependency], new: Iterable[Dependency]) -> None:
+        came, gone = set(new).difference(old), set(old).difference(new)
+        for dependency in (*came, *gone):
+            if dependency.kind in _FETCHED:
+                self._needs.setdefault(dependency, dependency in self._dependents)
+        for dependency in gone:
+            self._dependents.discard(dependency, key)
+        for dependency in came:
+            self._dependents.add(dependency, key)
+
+    def _refer(self, key: Key, old: Unit, new: Unit) -> list[Key]:
+        came, gone = new.refers - old.refers, old.refers - new.refers
+        for shared in came:
+            self._owners.add(shared, key)
         self._touch_shared(old, new)
-        for shared in old.refers - new.refers:
+        for shared in gone:
             self._owners.discard(shared, key)
             if shared not in self._owners:
                 self.remove(shared)
-        return [shared for shared in sorted(new.refers - old.refers) if shared not in self._units]
+        return [shared for shared in sorted(came) if shared not in self._units]
 
     def _touch_shared(self, old: Unit, new: Unit) -> None:
         """The problems of a shared unit are those of its owners, so another owner makes them others."""
-        moved = old.ref != new.ref or old.origin != new.origin or old.owners != new.owners
-        for shared in (old.refers | new.refers) if moved else (old.refers ^ new.refers):
+        for shared in (old.refers | new.refers) if _moved(old, new) else (old.refers ^ new.refers):
             if self._units.get(shared, _NO_UNIT).findings:
                 self._touched.add(shared)
 
@@ -204,6 +213,11 @@ class Units:
         assert owners == self._owners.as_sets(), "owners are out of step"
         assert {key for key in self._units if key[0] in _SHARED} == set(owners), "a shared unit is missing or left over"
         assert produced == set(self._state.entries()), "the state is not what the units produced"
+
+
+def _moved(old: Unit, new: Unit) -> bool:
+    """Whether what is wrong with the shared units that it refers to is now told otherwise."""
+    return old.ref != new.ref or old.origin != new.origin or old.owners != new.owners
 
 
 def _text(key: Key) -> str:
