@@ -28,7 +28,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-instructions bench-micro bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-instructions bench-micro bench-python bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -93,6 +93,9 @@ bench-instructions: $(VENV)/.installed ## count what each step of a request take
 bench-micro: release ## criterion and pytest-benchmark: lookup, parse, compile, translate, encode
 	cargo bench --workspace --locked
 	$(BIN)/python -m pytest -o python_files='bench_*.py' benches/python
+
+bench-python: release ## the bounds of the Python side: start, translation, endpoint changes (ARGS="--help" for less)
+	$(BIN)/python -m benches.python $(ARGS)
 
 bench-scale: release ## ten thousand Ingresses: start, edits, counts (ARGS="--help" for less)
 	$(BIN)/python -m benches.scale $(ARGS)
