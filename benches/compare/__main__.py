@@ -114,7 +114,8 @@ def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Pat
 
 def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
     """The names of those that can take part."""
-    return [peer.name for peer in peers if not kinds.missing(scenario, peer)]
+    able = (peer for peer in peers if kinds.takes_part(scenario, peer))
+    return [peer.name for peer in able if not kinds.missing(scenario, peer)]
 
 
 def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[str]:
@@ -122,14 +123,15 @@ def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[s
     reasons: dict[tuple[str, str], list[str]] = {}
     for peer in peers:
         for scenario in scenarios:
-            if missing := kinds.missing(scenario, peer):
+            if kinds.takes_part(scenario, peer) and (missing := kinds.missing(scenario, peer)):
                 reasons.setdefault((peer.name, missing), []).append(scenario.name)
     lines = [
         f"{name} is left out{'' if len(out) == len(scenarios) else ' of ' + ', '.join(out)}: {reason}"
         for (name, reason), out in reasons.items()
     ]
     less = "does less than the others: it has no way to make"
-    return lines + [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in peers if peer.lacks]
+    taking = [peer for peer in peers if any(kinds.takes_part(scenario, peer) for scenario in scenarios)]
+    return lines + [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in taking if peer.lacks]
 
 
 def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, str] | None = None) -> Results:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benches.compare import backend, calls, churn, correct, echo, idle, latency, load, programs, work
+from benches.compare import backend, calls, churn, correct, echo, idle, latency, load, lookup, programs, verdict, work
 from benches.compare.certificate import Pair
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Scenario, site
+from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Lookup, Scenario, site
 
 Behind = Callable[[Any, Path, int, Pair], backend.Backend]
 
@@ -37,6 +37,11 @@ def of(scenario: Scenario) -> Kind:
 def missing(scenario: Scenario, peer: type[Peer]) -> str:
     """What a peer lacks that the scenario needs; empty when it can take part."""
     return peer.missing(scenario.way) or ("it has no access log" if site(scenario).logged and not peer.logs else "")
+
+
+def takes_part(scenario: Scenario, peer: type[Peer]) -> bool:
+    """False of the others where something of this project alone is measured."""
+    return not isinstance(scenario, Lookup) or peer.name == verdict.OURS
 
 
 def _web(_: Scenario, folder: Path, port: int, __: Pair) -> backend.Backend:
@@ -70,4 +75,5 @@ KINDS: Mapping[type, Kind] = {
     Handshakes: Kind(_web, _check, load.measure),
     Bulk: Kind(_bulk, _each_transfer, load.measure),
     Idle: Kind(_web, _check, idle.measure),
+    Lookup: Kind(_web, _check, lookup.measure),
 }

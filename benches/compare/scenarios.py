@@ -33,12 +33,15 @@ EVERY_PEER = "every peer"
 """All that are measured but the floor."""
 UNCHANGED = "the same without changes"
 
+ONE_HOST = "the same with 1 host"
+
 PER_REQUEST = Metric("CPU per request", "us", 1)
 PER_CALL = Metric("CPU per call", "us", 1)
 PER_MESSAGE = Metric("CPU per echoed message", "us", 1)
 PER_HANDSHAKE = Metric("CPU per handshake", "us", 1)
 NEARLY_ALL = Metric("99th percentile of latency", "ms", 1000)
 TAIL = Metric("99.9th percentile of latency", "ms", 1000)
+PER_LOOKUP = Metric("time per lookup", "ns", 1)
 PER_GIB = Metric("CPU per GiB", "ms", 1000)
 PER_CONNECTION = Metric("memory per connection", "KiB", 1024)
 
@@ -286,7 +289,34 @@ class Idle:
         return 5 + self.connections / 1000
 
 
-Scenario = Load | Calls | Echo | Churn | Latency | Handshakes | Bulk | Idle
+@dataclass(frozen=True)
+class Lookup:
+    """The table by itself, without a proxy around it; the figure is the time to find a route among the hosts and read
+    it. Each round has a turn with one host beside it.
+    """
+
+    metric: ClassVar[Metric] = PER_LOOKUP
+    beside: ClassVar[str] = ONE_HOST
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    connections: int = 10_000
+    """Hosts."""
+    rounds: int = 10
+    seconds: int = 1
+    way: Way = "http1"
+
+    def quick(self) -> Lookup:
+        """The same, only to see that it works."""
+        return replace(self, rounds=2)
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one round takes: making the tables is most of it."""
+        return 2 * (self.seconds + 0.5) + 3
+
+
+Scenario = Load | Calls | Echo | Churn | Latency | Handshakes | Bulk | Idle | Lookup
 
 
 def title(scenario: Scenario) -> str:
@@ -443,6 +473,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         what="connections of HTTP/2 over TLS 1.3, kept alive and idle after one request, one worker",
         bounds=(Bound(48 * 1024),),
         way="h2-tls",
+    ),
+    Lookup(
+        name="lookup",
+        what="hosts of 3 paths each, one of them asked for uniformly at random, no proxy around the table",
+        bounds=(Bound(600, over=ONE_HOST),),
     ),
     Bulk(
         name="bulk-http1-1m",

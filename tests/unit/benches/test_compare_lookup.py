@@ -1,0 +1,51 @@
+"""The lookup by itself: what criterion wrote down is read, and other proxies have no part in it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from benches.compare import kinds, lookup
+from benches.compare.__main__ import absent, present
+from benches.compare.peers import PEERS
+from benches.compare.scenarios import SCENARIOS, Lookup
+from benches.compare.verdict import verdicts
+
+(LOOKUP,) = (each for each in SCENARIOS if isinstance(each, Lookup))
+
+
+@pytest.fixture
+def criterion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """In place of every command; 30 ns with one host, 700 ns with ten thousand."""
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path))
+    for hosts, nanoseconds in ((1, 30.0), (10_000, 700.0)):
+        folder = tmp_path / "criterion" / "lookup" / lookup.KIND / str(hosts) / "new"
+        folder.mkdir(parents=True)
+        (folder / "estimates.json").write_text(json.dumps({"median": {"point_estimate": nanoseconds}}))
+    command = Mock(return_value=Mock(returncode=0))
+    monkeypatch.setattr(subprocess, "run", command)
+    return command
+
+
+def test_the_bound_is_on_what_many_hosts_take_more_than_one(criterion: Mock) -> None:
+    results = lookup.measure(replace(LOOKUP, rounds=2), [])
+    assert criterion.call_count == 3, "it is built once, and run once a round"
+    (found,) = verdicts(LOOKUP, results)
+    assert (found.figure, found.limit, found.word) == ("670.0 ns", "600.0 ns", "**broken by 70.0 ns**")
+
+
+def test_a_bench_that_does_not_run_ends_the_measurement(criterion: Mock) -> None:
+    criterion.return_value = Mock(returncode=101, stdout="", stderr="error: could not compile")
+    with pytest.raises(SystemExit, match="could not compile"):
+        lookup.measure(LOOKUP, [])
+
+
+def test_other_proxies_have_no_part_in_it_and_are_not_called_missing() -> None:
+    assert present(LOOKUP, PEERS) == ["fastingress"]
+    assert absent([LOOKUP], [peer for peer in PEERS if peer.name != "fastingress"]) == []
+    assert not any(kinds.takes_part(LOOKUP, peer) for peer in PEERS if peer.name != "fastingress")
