@@ -168,10 +168,11 @@ def measure(scenario: Churn, peers: Sequence[Peer]) -> dict[str, Churned]:
     """By name of peer. Raises `SystemExit` when a change does not become live, or when we fail a request."""
     with ExitStack() as stack:
         courses = [Course(scenario, peer, stack.enter_context(closing(Changes(peer)))) for peer in peers]
+        rate = min(course.full_rate for course in courses) // 2
         for number in range(scenario.rounds):
             for course in in_turn(courses, number):
-                course.round(number)
-        return {course.peer.name: course.churned() for course in courses}
+                course.round(number, rate)
+        return {course.peer.name: course.churned(rate) for course in courses}
 
 
 class Course:
@@ -184,28 +185,29 @@ class Course:
         self._live_seconds = statistics.median(changes.live_seconds() for _ in range(LOOKED_AT))
         time.sleep(OVER_SECONDS)
         full = asked(scenario, peer, 0, FULL_LOAD_SECONDS)
-        self._rate = full.done // FULL_LOAD_SECONDS // 2
+        self.full_rate = full.done // FULL_LOAD_SECONDS
+        """Requests a second that it answers when it is asked for as many as it can."""
         self._unchanged: list[Held] = []
         self._churned: list[Held] = []
 
-    def round(self, number: int) -> None:
+    def round(self, number: int, rate: int) -> None:
         """A turn with changes and one without, in one order and in the other."""
         for changing in (number % 2 == 0, number % 2 == 1):
-            turn = self._with_changes() if changing else self._turn()
+            turn = self._with_changes(rate) if changing else self._turn(rate)
             (self._churned if changing else self._unchanged).append(turn)
         both = (self._scenario.metric.text(turns[-1].p999) for turns in (self._churned, self._unchanged))
         progress.turn(self._scenario, self.peer.name, number + 1, "{}, without changes {}".format(*both))
 
-    def churned(self) -> Churned:
+    def churned(self, rate: int) -> Churned:
         """All of it."""
-        return Churned(tuple(self._churned), Latencies(tuple(self._unchanged)), self._rate, self._live_seconds)
+        return Churned(tuple(self._churned), Latencies(tuple(self._unchanged)), rate, self._live_seconds)
 
-    def _with_changes(self) -> Held:
+    def _with_changes(self, rate: int) -> Held:
         done = Event()
         with ThreadPoolExecutor(1) as beside:
             made = beside.submit(self._changes.go_on, self._scenario.changes_per_second, done)
             try:
-                turn = self._turn()
+                turn = self._turn(rate)
             finally:
                 done.set()
             turn = replace(turn, changes=made.result())
@@ -213,8 +215,8 @@ class Course:
         time.sleep(OVER_SECONDS)
         return turn
 
-    def _turn(self) -> Held:
-        turn = asked(self._scenario, self.peer, self._rate, self._scenario.seconds)
+    def _turn(self, rate: int) -> Held:
+        turn = asked(self._scenario, self.peer, rate, self._scenario.seconds)
         if turn.failed and self.peer.name == OURS:
             raise SystemExit(f"{self.peer.name}: {turn.failed} requests failed")
         return turn

@@ -159,8 +159,8 @@ class Echo:
 
 @dataclass(frozen=True)
 class Churn:
-    """Requests at half of the rate that a peer can answer, while the routes of another host change; the figure is what
-    no more than a thousandth of them took longer than. Each round has a turn without changes beside it.
+    """Requests at half of the rate that the slowest peer can answer, the same for all, while the routes of another host
+    change; the figure is what no more than a thousandth took longer than. Each round has a turn without changes, too.
     """
 
     metric: ClassVar[Metric] = TAIL
@@ -434,8 +434,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Churn(
         name="churn",
-        what="connections kept alive, HTTP/1.1, 1 KiB answers at half load while the route of another host changes 10 "
-        "times a second, all forwarded headers, one worker",
+        what="connections kept alive, HTTP/1.1, 1 KiB answers at half of the slowest's rate, the route of another host "
+        "changes 10 times a second, all forwarded headers, one worker",
         bounds=(Bound(1000, over=UNCHANGED), Bound(1.0, of=EVERY_PEER)),
         changes_per_second=10,
         connections=64,

@@ -96,11 +96,9 @@ ADDED_SERVER = """
     server {{
         listen 127.0.0.1:{port};
         server_name {host};
+        # Anything else is looked for among files, and not found.
         location {path} {{
             proxy_pass http://backend;
-        }}
-        location / {{
-            return 404;
         }}
     }}
 """

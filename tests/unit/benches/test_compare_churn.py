@@ -116,12 +116,12 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
         course = churn.Course(CHURN, cast("Peer", proxy), changes)
         if name == "fastingress":
             with pytest.raises(SystemExit, match="2 requests failed"):
-                course.round(0)
+                course.round(0, 500)
             return
-        course.round(0)
-        course.round(1)
-    found = course.churned()
-    assert (found.values, found.unchanged.values, found.rate) == ([1500.0, 1500.0], [1500.0, 1500.0], 1000)
+        course.round(0, 500)
+        course.round(1, 500)
+    found = course.churned(500)
+    assert (found.values, found.unchanged.values, course.full_rate) == ([1500.0, 1500.0], [1500.0, 1500.0], 2000)
     assert "4 of 8,000 failed, 14 connections made anew" in found.beside
 
 
