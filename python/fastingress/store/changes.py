@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import Struct
 
 from fastingress.objects import Object, ObjectKey
@@ -29,7 +27,7 @@ class Delete(Struct, frozen=True, gc=False):
 Change = Upsert | Delete
 
 
-class Dependency(NamedTuple):
+class Dependency(Struct, frozen=True, gc=False):
     """Something that was read from the store, found or missing.
 
     An object by its key; with `*` for namespace and name the set of all objects of the kind; with the kind

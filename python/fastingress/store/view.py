@@ -96,12 +96,12 @@ class RecordingView(View):
 
     def __init__(self, view: View) -> None:
         super().__init__(view._index)
-        self._record: set[tuple[str, str, str]] = set()
+        self._record: set[Dependency] = set()
 
     @property
     def dependencies(self) -> frozenset[Dependency]:
         """All that was asked for so far."""
-        return frozenset(map(Dependency._make, self._record))
+        return frozenset(self._record)
 
     def _asked(self, kind: str, namespace: str, name: str) -> None:
-        self._record.add((kind, namespace, name))
+        self._record.add(Dependency(kind, namespace, name))

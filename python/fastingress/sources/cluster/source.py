@@ -108,17 +108,17 @@ class ClusterSource:
     def need(self, needed: Iterable[Dependency], unneeded: Iterable[Dependency] = ()) -> None:
         """Which Secrets and ConfigMaps are needed from now on, beside the earlier ones, and which are not any more."""
         fetched = []
-        for kind, namespace, name in needed:
-            if self._is_watched(kind, namespace):
-                fetched.append((namespace, name))
-            elif kind in _NEEDED:
-                self._named.need(row_for(kind, self._options, where="named"), namespace, name)
+        for each in needed:
+            if self._is_watched(each.kind, each.namespace):
+                fetched.append((each.namespace, each.name))
+            elif each.kind in _NEEDED:
+                self._named.need(row_for(each.kind, self._options, where="named"), each.namespace, each.name)
         left = []
-        for kind, namespace, name in unneeded:
-            if self._is_watched(kind, namespace):
-                left.append((namespace, name))
-            elif kind in _NEEDED:
-                self._named.unneed(kind, namespace, name)
+        for each in unneeded:
+            if self._is_watched(each.kind, each.namespace):
+                left.append((each.namespace, each.name))
+            elif each.kind in _NEEDED:
+                self._named.unneed(each.kind, each.namespace, each.name)
         if self._secrets is not None:
             self._secrets.unneed(left)
             self._secrets.need(fetched)
