@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from benches.compare import (
     certificate,
     choosing,
     correct,
+    debian,
     kinds,
     machine,
     planned,
@@ -52,7 +52,9 @@ def main() -> None:
         peers = choosing.peers(asked.peers, quick=asked.quick)
     except choosing.UnknownError as error:
         parser.error(str(error))
-    demand()
+    if (os.cpu_count() or 1) < 2:
+        raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
+    debian.demand(peer.program for peer in peers)
     process.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
@@ -176,16 +178,6 @@ def listing() -> str:
     lines = ["scenarios:", *(f"  {scenario.name:{width}}  {title(scenario)}" for scenario in SCENARIOS), "", "peers:"]
     lines.extend(f"  {peer.name:{width}}  {peer.missing('http1') or peer.version()}" for peer in PEERS)
     return "\n".join(lines)
-
-
-def demand() -> None:
-    """Raises `SystemExit` when a program is missing, or when there is no second core for load and backend."""
-    needed = ("wrk", "h2load", "curl", "openssl", "nginx", "taskset")
-    if missing := sorted(program for program in needed if shutil.which(program) is None):
-        packages = "nginx, wrk, nghttp2-client, curl, openssl, util-linux"
-        raise SystemExit(f"not installed: {', '.join(missing)} (Debian packages {packages})")
-    if (os.cpu_count() or 1) < 2:
-        raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from benches.compare import programs
+from benches.compare import process, programs
 from benches.compare.__main__ import run
 from benches.compare.churn import Churned
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.nginx import Nginx
 from benches.compare.scenarios import SCENARIOS, Bulk, Calls, Churn, Echo
+from tests.support.eventually import eventually
 
 pytestmark = [
     pytest.mark.usefixtures("ends", "h2load", "nginx", "curl"),
@@ -58,3 +62,22 @@ def test_what_long_bodies_cost_is_measured(name: str) -> None:
     (scenario,) = (each for each in SCENARIOS if isinstance(each, Bulk) and each.name == name)
     (figure,) = run(replace(scenario, rounds=1, seconds=1), [Fastingress])["fastingress"].values
     assert 0 < figure < 60_000_000
+
+
+def test_an_interrupt_ends_everything_at_once(tmp_path: Path) -> None:
+    """With what was started: no process of the run is left, and no folder."""
+    command = [sys.executable, "-u", "-m", "benches.compare", "--scenarios", "http1-1k", "--peers", "fastingress"]
+    command += ["--rounds", "100", "--out", str(tmp_path / "out")]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as bench:
+        assert bench.stdout is not None
+        for line in bench.stdout:
+            if line.startswith("http1-1k:"):
+                break
+        eventually(lambda: len(process.tree(bench.pid)) > 2)
+        started = process.tree(bench.pid)[1:]
+        bench.send_signal(signal.SIGINT)
+        assert bench.wait(10) == 130
+        assert "ended before its time: nothing was found yet" in bench.stdout.read()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+    assert list(tmp_path.glob("compare-*")) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benches.compare import current_nginx, programs
+from benches.compare import current_nginx, debian, programs
 from benches.compare.peers.nginx import CurrentNginx, Nginx
 
 
@@ -75,3 +75,46 @@ def test_a_current_nginx_runs_its_own_program_with_the_configuration_of_the_othe
     assert CurrentNginx.path() == "/somewhere/nginx-current"
     assert Nginx.path() == "/somewhere/nginx"
     assert all(module in " ".join(current_nginx.configure(tmp_path)) for module in ("ssl", "v2", "stream"))
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A machine: what is installed there, what its packages have, and what was run."""
+    machine = SimpleNamespace(installed={"apt-get", *debian.NEEDED}, has=debian.NEEDED | debian.OF_PEERS, ran=[])
+
+    def run(command: list[str], **_: Any) -> Any:
+        machine.ran.append(command)
+        found = [program for program, package in machine.has.items() if package in command]
+        machine.installed.update(found)
+        return SimpleNamespace(returncode=0, stderr="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(shutil, "which", lambda program: program if program in machine.installed else None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return machine
+
+
+def test_what_is_missing_of_bare_machineis_installed_and_nothing_else(bare_machine: SimpleNamespace) -> None:
+    debian.demand(["haproxy", "envoy"])
+    assert [command[-1] for command in bare_machine.ran] == ["-qq", "haproxy"]
+    bare_machine.ran.clear()
+    debian.demand(["haproxy", "envoy"])
+    assert bare_machine.ran == []
+
+
+def test_a_peer_that_bare_machinedoes_not_have_is_no_error_and_a_load_generator_is(
+    bare_machine: SimpleNamespace,
+) -> None:
+    bare_machine.has = {}
+    debian.demand(["haproxy"])
+    bare_machine.installed.remove("wrk")
+    with pytest.raises(SystemExit, match="not installed: wrk"):
+        debian.demand([])
+
+
+def test_who_may_not_install_is_told_what_to(bare_machine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    bare_machine.installed.remove("h2load")
+    with pytest.raises(SystemExit, match=r"h2load .*nghttp2-client"):
+        debian.demand([])
+    assert bare_machine.ran == []
