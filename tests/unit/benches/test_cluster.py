@@ -55,8 +55,11 @@ def test_the_version_of_a_recorded_event() -> None:
     assert version_of(b'{"type":"MODIFIED","object":{"metadata":{"name":"a","resourceVersion":"41"}}}') == 41
 
 
-def test_the_picture_is_svg_with_two_lines_for_each_kind(tmp_path: Path) -> None:
+def test_the_picture_has_two_lines_for_each_kind_as_svg_and_png(tmp_path: Path) -> None:
     path = tmp_path / "latency.svg"
-    assert path in plot.write({"slow": SLOW, "quick <1>": QUICK}, "Changes & more", path)
+    assert plot.write({"slow": SLOW, "quick <1>": QUICK}, "Changes & more", path) == [path, path.with_suffix(".png")]
     picture = ElementTree.parse(path).getroot()
-    assert len(picture.findall("{http://www.w3.org/2000/svg}polyline")) == 4
+    words = {(each.text or "").strip() for each in picture.iter()}
+    assert {"slow", "quick <1>", "Changes & more", "99 %", "bound at 99 %"} <= words
+    long = [each for each in picture.iter() if each.get("d", "").count("L") >= len(SLOW.live) - 1]
+    assert len(long) == 4
