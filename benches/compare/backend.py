@@ -11,6 +11,7 @@ from pathlib import Path
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.peers.base import FORWARDED, OTHER_CORE, wait_for_port
+from benches.compare.scenarios import HOST_PATHS
 
 CONFIG = """
 {user}
@@ -42,6 +43,7 @@ http {{
     }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
+{below}
         location = /0 {{ return 200 ""; }}
         location = /1k {{ return 200 "{body}"; }}
         location = /16k {{ root {folder}; add_header Last-Modified ""; }}
@@ -62,6 +64,10 @@ http {{
         location = /seen {{ return 200 "{seen}"; }}
     }}
 }}
+"""
+
+LOCATION = """
+        location = {path}/{name} {{ return 200 "{text}"; }}
 """
 
 
@@ -86,8 +92,13 @@ def web(folder: Path, port: int) -> Backend:
     for kib in (16, 256):
         (folder / f"{kib}k").write_bytes(b"x" * kib * 1024)
     config = folder / "nginx.conf"
+    below = "".join(
+        LOCATION.format(path=path, name=name, text=text)
+        for path in HOST_PATHS
+        for name, text in (("1k", "x" * 1024), ("seen", seen))
+    )
     user = "user root root;" if os.geteuid() == 0 else ""  # the worker reads files of ours
-    filled = CONFIG.format(user=user, folder=folder, port=port, body="x" * 1024, seen=seen)
+    filled = CONFIG.format(user=user, below=below, folder=folder, port=port, body="x" * 1024, seen=seen)
     config.write_text(filled, encoding="utf-8")
     return Backend(folder, port, ["nginx", "-p", str(folder), "-c", str(config)])
 

@@ -17,7 +17,7 @@ from benches.compare import bulk, calls, client, echo, process, progress, resumi
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Calls, Echo, Handshakes, Load
+from benches.compare.scenarios import HOST_PATHS, Bulk, Calls, Echo, Handshakes, Load
 
 Each = TypeVar("Each")
 WARM_UP_SECONDS = 1
@@ -25,6 +25,18 @@ Driven = Load | Calls | Echo | Handshakes | Bulk
 POST = """
 wrk.method = "POST"
 wrk.body = string.rep("x", {length})
+"""
+HOSTS = """
+local hosts, paths, asked = {{ {} }}, {{ {} }}, {{}}
+init = function()
+    math.randomseed(1)
+    for _, host in ipairs(hosts) do
+        for _, path in ipairs(paths) do
+            asked[#asked + 1] = wrk.format("GET", path .. "{answer}", {{ Host = host }})
+        end
+    end
+end
+request = function() return asked[math.random(#asked)] end
 """
 
 
@@ -100,16 +112,26 @@ def wrk(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:
     """Requests of HTTP/1.1 done, and their rate."""
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "-H", f"Host: {HOST}"]
     command += ["-H", "Connection: close"] if scenario.closes else []
-    if scenario.body:
-        script = peer.folder / "load.lua"
-        script.write_text(POST.format(length=scenario.body), encoding="utf-8")
-        command += ["-s", str(script)]
+    if text := script(scenario):
+        path = peer.folder / "load.lua"
+        path.write_text(text, encoding="utf-8")
+        command += ["-s", str(path)]
     said = run(peer, [*command, f"http://127.0.0.1:{peer.port}{scenario.path}"], seconds)
     failed = re.search(r"Socket errors:.*|Non-2xx.*", said)
     done, rate = re.search(r"(\d+) requests in", said), re.search(r"Requests/sec:\s*([\d.]+)", said)
     if failed or not done or not rate:
         raise SystemExit(f"{peer.name}: the load failed:\n{said}")
     return int(done[1]), float(rate[1])
+
+
+def script(scenario: Load) -> str:
+    """What wrk is told beside its arguments; empty when there is no need."""
+    if scenario.body:
+        return POST.format(length=scenario.body)
+    if not scenario.site.hosts:
+        return ""
+    quoted = (", ".join(f'"{each}"' for each in some) for some in (scenario.site.names, HOST_PATHS))
+    return HOSTS.format(*quoted, answer=scenario.path)
 
 
 def h2load(scenario: Load, peer: Peer, seconds: int) -> tuple[int, float]:

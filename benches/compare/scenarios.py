@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
+HOST_PATHS = ("/cart", "/catalogue", "/images")
+"""Of each of many hosts."""
 Way = Literal["http1", "h2c", "http1-tls", "h2-tls", "grpc-tls", "websocket", "changing", "passthrough", "tcp"]
 """How clients speak to the proxy: each peer has a port for each, and some ports serve several.
 
@@ -68,6 +70,13 @@ class Site:
     """It writes an access log: a line of JSON for each request, to a file."""
     rsa: bool = False
     """Its key is RSA 2048, and not ECDSA P-256."""
+    hosts: int = 0
+    """So many more hosts, each with the same paths, all of which lead to the backend."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of those hosts."""
+        return [f"shop-{number:05}.example.com" for number in range(self.hosts)]
 
 
 PLAIN = Site()
@@ -424,6 +433,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         what="WebSockets, one message of 64 B under way on each, one worker",
         bounds=NO_MORE_THAN_PEERS,
         connections=200,
+    ),
+    *(
+        Load(
+            name=name,
+            what=f"connections kept alive, HTTP/1.1, 1 KiB answers, at random from {of} of 3 paths, {ALONE}",
+            bounds=(),
+            connections=16,
+            site=Site(hosts=hosts),
+        )
+        for name, of, hosts in (("hosts-1", "1 host", 1), ("hosts-10k", "10,000 hosts", 10_000))
     ),
     Latency(
         name="latency",

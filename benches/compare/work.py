@@ -12,7 +12,7 @@ import httpx
 from benches.compare import correct
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Load
+from benches.compare.scenarios import HOST_PATHS, Load
 
 LENGTHS = {"/0": 0, "/1k": 1 << 10, "/16k": 16 << 10, "/256k": 256 << 10, "/take": 1 << 10}
 """Of answers, by path."""
@@ -25,11 +25,17 @@ def check(scenario: Load, peer: Peer) -> None:
     """Raises `SystemExit` with what is different."""
     correct.check(peer, scenario.way)
     with httpx.Client(
-        http1=scenario.way.startswith("http1"), http2=scenario.way.startswith("h2"), verify=False, trust_env=False
+        http1=scenario.way.startswith("http1"),
+        http2=scenario.way.startswith("h2"),
+        verify=False,
+        trust_env=False,
+        timeout=10,
     ) as client:
         _check_answer(scenario, peer, client)
         if scenario.body:
             _check_body(scenario, peer, client)
+        if scenario.site.hosts:
+            _check_hosts(scenario, peer, client)
         if scenario.site.logged:
             _check_log(scenario, peer, client)
 
@@ -59,6 +65,22 @@ def _check_body(scenario: Load, peer: Peer, client: httpx.Client) -> None:
     for other in (b"x" * (scenario.body - 1), b"x" * (scenario.body - 1) + b"y"):
         if (status := _ask(scenario, peer, client, other).status_code) != 400:
             raise SystemExit(f"{peer.name}: another body than the right one is answered {status}")
+
+
+def _check_hosts(scenario: Load, peer: Peer, client: httpx.Client) -> None:
+    """Some of the hosts lead to the backend, with the same headers; a host that is not there does not."""
+    names, url = scenario.site.names, f"http://127.0.0.1:{peer.port_of(scenario.way)}"
+    for name in {names[0], names[len(names) // 2], names[-1]}:
+        for path in HOST_PATHS:
+            answer = client.get(f"{url}{path}{scenario.path}", headers={"Host": name})
+            if (answer.status_code, len(answer.content)) != (200, LENGTHS[scenario.path]):
+                raise SystemExit(f"{peer.name}: {name}{path} is answered {answer.status_code}")
+            if not peer.is_floor:
+                seen = client.get(f"{url}{path}/seen", headers={"Host": name}).text
+                correct.demand_headers(peer, scenario.way, seen.replace(name, HOST))
+    other = client.get(f"{url}{HOST_PATHS[0]}{scenario.path}", headers={"Host": "nobody.example.com"})
+    if not peer.is_floor and len(other.content) == LENGTHS[scenario.path]:
+        raise SystemExit(f"{peer.name}: a host that is not configured leads to the backend")
 
 
 def _check_log(scenario: Load, peer: Peer, client: httpx.Client) -> None:

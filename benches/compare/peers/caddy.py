@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, free_port
-from benches.compare.scenarios import Way
+from benches.compare.scenarios import HOST_PATHS, Way
 
 CLIENT = "{http.request.remote.host}"
 
@@ -91,8 +91,20 @@ class Caddy(Peer):
             "automatic_https": {"disable": True},
             "idle_timeout": "1h",
             **({"logs": {}} if self.site.logged else {}),
-            "routes": [{"match": [{"host": ["shop.example.com"]}], "handle": handlers}, *self._added(scheme, 0)],
+            "named_routes": {"shop": {"handle": handlers}},
+            "routes": [
+                {"match": [{"host": ["shop.example.com"]}], "handle": handlers},
+                *self._added(scheme, 0),
+                *(self._host(name) for name in self.site.names),
+            ],
         }
+
+    def _host(self, name: str) -> dict[str, Any]:
+        """One of many, and its paths. All have one relay, and so one pool of connections."""
+        relay = {"handler": "invoke", "name": "shop"}
+        paths = [{"match": [{"path": [f"{path}*"]}], "handle": [relay], "terminal": True} for path in HOST_PATHS]
+        subroute = {"handler": "subroute", "routes": paths}
+        return {"match": [{"host": [name]}], "handle": [subroute], "terminal": True}
 
     def _added(self, scheme: str, number: int) -> list[dict[str, Any]]:
         if self.way != "changing" or scheme == "https":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, replace
+from benches.compare.scenarios import HOST_PATHS
 
 PACKAGE = "envoy.extensions"
 API = f"type.googleapis.com/{PACKAGE}"
@@ -119,9 +120,16 @@ class Envoy(Peer):
 
     def _routes(self, scheme: str, port: int) -> dict[str, Any]:
         if self.way != "changing" or scheme == "https":
-            return {"route_config": {"virtual_hosts": [self._shop(scheme, port)]}}
+            shop = self._shop(scheme, port)
+            return {"route_config": {"virtual_hosts": [shop, *self._hosts(shop)]}}
         source = {"path_config_source": {"path": str(self._dynamic)}, "resource_api_version": "V3"}
         return {"rds": {"route_config_name": "routes", "config_source": source}}
+
+    def _hosts(self, shop: dict[str, Any]) -> list[dict[str, Any]]:
+        """Each is like that one but for its paths."""
+        (route,) = shop["routes"]
+        routes = [{**route, "match": {"prefix": path}} for path in HOST_PATHS]
+        return [{**shop, "name": name, "domains": [name], "routes": routes} for name in self.site.names]
 
     def reroute(self, number: int) -> None:
         """Its file of routes is another one, which it watches."""

@@ -8,6 +8,7 @@ from base64 import b64encode
 from pathlib import Path
 
 from benches.compare.peers.base import ADDED, Peer, added_path, replace
+from benches.compare.scenarios import HOST_PATHS
 
 MANIFESTS = """
 apiVersion: v1
@@ -80,6 +81,33 @@ spec:
 """
 
 
+HOST_MANIFEST = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {name}
+  annotations:
+    nginx.ingress.kubernetes.io/ssl-redirect: "false"
+spec:
+  ingressClassName: fastingress
+  rules:
+    - host: {name}
+      http:
+        paths:
+{paths}
+"""
+
+HOST_PATH = """
+          - path: {path}
+            pathType: Prefix
+            backend:
+              service:
+                name: shop
+                port:
+                  number: 80
+"""
+
+
 class Fastingress(Peer):
     """This project, as installed beside the Python that runs the comparison."""
 
@@ -105,6 +133,8 @@ class Fastingress(Peer):
         (manifests / "shop.yaml").write_text(filled, encoding="utf-8")
         if self.way == "changing":
             self.reroute(0)
+        if self.site.hosts:
+            (manifests / "hosts.yaml").write_text(self._hosts(), encoding="utf-8")
         self.h2c_port = self.port
         return [
             sys.executable,
@@ -123,6 +153,11 @@ class Fastingress(Peer):
             "--shutdown-delay=0s",
             *self._stream(),
         ]
+
+    def _hosts(self) -> str:
+        """An Ingress for each."""
+        paths = "".join(HOST_PATH.format(path=path).removeprefix("\n") for path in HOST_PATHS)
+        return "---".join(HOST_MANIFEST.format(name=name, paths=paths) for name in self.site.names)
 
     def reroute(self, number: int) -> None:
         """A manifest is another one."""

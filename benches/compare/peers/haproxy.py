@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
+from benches.compare.scenarios import HOST_PATHS
 
 CONFIG = """
 global
@@ -48,6 +49,7 @@ frontend {scheme}
     {strict}
     use_backend back if {{ req.hdr(Host),field(1,:) -i shop.example.com }}
     {added}
+    {hosts}
 """
 
 LINE = {
@@ -143,6 +145,10 @@ class HAProxy(Peer):
         return self.folder / "routes.map"
 
     @property
+    def _hosts(self) -> Path:
+        return self.folder / "hosts.map"
+
+    @property
     def _socket(self) -> Path:
         return self.folder / "admin.sock"
 
@@ -152,12 +158,16 @@ class HAProxy(Peer):
             self._map.write_text(f"{ADDED}{added_path(0)} back\n", encoding="utf-8")
         added = f"use_backend %[base,map_beg({self._map})] if {{ base,map_beg({self._map}) -m found }}"
         added = added if changing else ""
+        if self.site.hosts:
+            lines = (f"{name}{path} back\n" for name in self.site.names for path in HOST_PATHS)
+            self._hosts.write_text("".join(lines), encoding="utf-8")
+        hosts = f"use_backend %[base,map_beg({self._hosts})]" if self.site.hosts else ""
         plain = f"bind 127.0.0.1:{self.port}\n    bind 127.0.0.1:{self.h2c_port} proto h2"
         secure = f"bind 127.0.0.1:{self.tls_port} ssl crt {self.pair.write(self.folder)} alpn h2,http/1.1"
         strict = f'http-response set-header Strict-Transport-Security "{HSTS}"'
         kept = KEPT if self.site.logged else ""
-        frontends = FRONTEND.format(scheme="http", binds=plain, kept=kept, strict="", added=added)
-        frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict, added="")
+        frontends = FRONTEND.format(scheme="http", binds=plain, kept=kept, strict="", added=added, hosts=hosts)
+        frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict, added="", hosts=hosts)
         return CONFIG.format(
             frontends=frontends,
             backend=self.backend,

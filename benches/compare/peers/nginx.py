@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benches.compare import programs
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
-from benches.compare.scenarios import Way
+from benches.compare.scenarios import HOST_PATHS, Way
 
 CONFIG = """
 worker_processes 1;
@@ -35,6 +35,10 @@ http {{
         keepalive 320;
         keepalive_requests 100000000;
     }}
+    client_max_body_size 0;
+    proxy_request_buffering off;
+    proxy_http_version 1.1;
+{told}
     map $https $hsts {{
         on "{hsts}";
     }}
@@ -46,10 +50,6 @@ http {{
         ssl_certificate {pair};
         ssl_certificate_key {pair};
         server_name shop.example.com;
-        client_max_body_size 0;
-        proxy_request_buffering off;
-        proxy_http_version 1.1;
-{told}
         # A page over TLS says it, as ingress-nginx has it; an empty one is not sent.
         add_header Strict-Transport-Security $hsts always;
         location / {{
@@ -59,6 +59,7 @@ http {{
 {long}
     }}
 {added}
+{hosts}
 }}
 """
 
@@ -100,6 +101,28 @@ ADDED_SERVER = """
         location {path} {{
             proxy_pass http://backend;
         }}
+    }}
+"""
+
+HOST_SERVER = """
+    server {{
+        listen 127.0.0.1:{port};
+        server_name {host};
+        {paths}
+    }}
+"""
+
+HOST_PATH = """
+        location {path} {{
+            proxy_pass http://backend;
+        }}
+"""
+
+NO_HOST = """
+    server_names_hash_max_size 65536;
+    server {{
+        listen 127.0.0.1:{port} default_server;
+        deny all;
     }}
 """
 
@@ -185,8 +208,9 @@ class Nginx(Peer):
             pair=self.pair.write(self.folder),
             backend=self.backend,
             hsts=HSTS,
+            hosts=self._hosts() if self.site.hosts else "",
             added=added if self.way == "changing" else "",
-            told="\n".join(f"        {module}_set_header {name} {value};" for name, value in self._told().items()),
+            told="\n".join(f"    {module}_set_header {name} {value};" for name, value in self._told().items()),
             leads="grpc_pass grpc://backend;" if module == "grpc" else "proxy_pass http://backend;",
             long="".join(LONG.format(path=path) for path in ("/bulk", "/16k", "/256k")),
         )
@@ -194,6 +218,12 @@ class Nginx(Peer):
     def _log(self) -> str:
         """As ingress-nginx has it: no buffer, so each line is written at once."""
         return f"log_format line escape=json '{json.dumps(LINE)}';\n    access_log {self.log} line;"
+
+    def _hosts(self) -> str:
+        """A server for each, and one for all that are not there."""
+        paths = "".join(HOST_PATH.format(path=path) for path in HOST_PATHS)
+        servers = (HOST_SERVER.format(port=self.port, host=name, paths=paths) for name in self.site.names)
+        return "".join([NO_HOST.format(port=self.port), *servers])
 
     def _told(self) -> dict[str, str]:
         if self.way == "grpc-tls":

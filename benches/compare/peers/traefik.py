@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, replace
+from benches.compare.scenarios import HOST_PATHS
 
 
 class Traefik(Peer):
@@ -76,6 +77,7 @@ class Traefik(Peer):
                     "http": {**router, "entryPoints": ["http"], "middlewares": ["http"]},
                     "https": {**router, "entryPoints": ["https"], "middlewares": ["https"], "tls": {}},
                     **({"added": added} if self.way == "changing" else {}),
+                    **self._hosts(),
                 },
                 "middlewares": {
                     "http": {"headers": self._headers("http", self.port)},
@@ -87,6 +89,15 @@ class Traefik(Peer):
             },
             # Not every client of the comparison says which host it means.
             "tls": {"stores": {"default": {"defaultCertificate": certificate}}},
+        }
+
+    def _hosts(self) -> dict[str, Any]:
+        """A router for each path of each."""
+        common = {"service": "backend", "entryPoints": ["http"], "middlewares": ["http"]}
+        return {
+            f"{name}{path}".replace("/", "-"): {"rule": f"Host(`{name}`) && PathPrefix(`{path}`)", **common}
+            for name in self.site.names
+            for path in HOST_PATHS
         }
 
     def _headers(self, scheme: str, port: int) -> dict[str, Any]:

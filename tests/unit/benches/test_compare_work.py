@@ -23,7 +23,7 @@ from benches.compare.peers.envoy import Envoy
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.haproxy import HAProxy
 from benches.compare.peers.nginx import Nginx
-from benches.compare.scenarios import SCENARIOS, Handshakes, Load, Scenario, Site, site
+from benches.compare.scenarios import HOST_PATHS, SCENARIOS, Handshakes, Load, Scenario, Site, site
 
 LINE = {"client": "127.0.0.1", "request": {"method": "GET", "host": HOST, "uri": "/1k"}, "status": 200}
 
@@ -73,7 +73,7 @@ def ready(asked: Scenario, port: int, folder: Path) -> Iterator[Fastingress]:
 
 
 @pytest.mark.usefixtures("nginx", "wrk", "h2load")
-@pytest.mark.parametrize("name", ["http1-1k", "http1-256k", "http1-post-log", "http1-close", "http1-tls"])
+@pytest.mark.parametrize("name", ["http1-1k", "http1-256k", "http1-post-log", "http1-close", "http1-tls", "hosts-1"])
 def test_requests_are_checked_and_counted(name: str, port: int, tmp_path: Path) -> None:
     asked = scenario(name)
     with ready(asked, port, tmp_path) as peer:
@@ -82,6 +82,28 @@ def test_requests_are_checked_and_counted(name: str, port: int, tmp_path: Path) 
     assert turn.cpu_microseconds > 1
     if asked.site.logged:
         assert peer.log.stat().st_size < 2**20  # it was shortened after the turn
+
+
+@pytest.mark.usefixtures("nginx")
+def test_hosts_that_are_not_led_to_the_backend_are_noticed(port: int, tmp_path: Path) -> None:
+    asked = replace(scenario("hosts-1"), site=Site(hosts=3))
+    with ready(asked, port, tmp_path) as peer, pytest.raises(SystemExit, match=r"shop-00003.*404"):
+        work.check(replace(asked, site=Site(hosts=4)), peer)
+
+
+@pytest.mark.parametrize("kind", [peer for peer in PEERS if not peer.is_floor and peer is not Fastingress])
+def test_every_host_and_path_is_in_the_configuration(kind: type[Peer], tmp_path: Path) -> None:
+    kind(tmp_path, 1, certificate.issue(HOST), "http1", Site(hosts=3)).command()
+    written = "".join(file.read_text(encoding="utf-8") for file in tmp_path.rglob("*") if file.is_file())
+    assert all(each in written for each in (*Site(hosts=3).names, *HOST_PATHS))
+    assert "shop-00003" not in written
+
+
+def test_the_load_asks_every_host_for_every_path() -> None:
+    said = load.script(replace(scenario("hosts-1"), site=Site(hosts=2)))
+    assert '{ "shop-00000.example.com", "shop-00001.example.com" }, { "/cart", "/catalogue", "/images" }' in said
+    assert 'path .. "/1k"' in said
+    assert load.script(scenario("http1-1k")) == ""
 
 
 @pytest.mark.usefixtures("nginx", "openssl")
@@ -145,7 +167,7 @@ def test_a_log_has_one_whole_line_for_each_request(
 
 def test_every_scenario_of_http1_has_one_with_the_access_log_on() -> None:
     def asked(each: Scenario) -> bool:
-        return isinstance(each, Load) and each.way.startswith("http1")
+        return isinstance(each, Load) and each.name.startswith("http1")
 
     names = {each.name for each in SCENARIOS if asked(each)}
     plain = {name for name in names if not name.endswith("-log")}
