@@ -34,7 +34,7 @@ class Machine(msgspec.Struct, frozen=True):
         """To read, one fact a line."""
         inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
         load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
-        busy = self.load_at_start > 2 * self.cores
+        busy = max(self.load_at_start, self.load_at_end) > 2 * self.cores
         return [
             f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
             f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),

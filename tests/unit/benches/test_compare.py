@@ -164,9 +164,10 @@ def test_the_machine_says_what_figures_depend_on() -> None:
 
 
 def test_a_run_on_a_machine_with_other_work_says_so() -> None:
-    calm = structs.replace(machine.seen(), cores=2, load_at_start=3.0)
+    calm = structs.replace(machine.seen(), cores=2, load_at_start=3.0, load_at_end=3.5)
     assert not any("rough" in line for line in calm.lines())
-    assert "rough" in structs.replace(calm, load_at_start=5.0).lines()[-1]
+    for busy in (structs.replace(calm, load_at_start=5.0), structs.replace(calm, load_at_end=5.0)):
+        assert "rough" in busy.lines()[-1]
 
 
 def test_peers_take_turns_there_and_back() -> None:
