@@ -32,7 +32,7 @@ unexport CONDA_PREFIX
 .DELETE_ON_ERROR:
 
 help: ## show this list
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: $(VENV)/.built ## set up .venv and build the extension into it
 
