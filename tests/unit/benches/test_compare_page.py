@@ -13,6 +13,8 @@ from benches.compare import machine, page, plots, report
 from benches.compare.record import BoundFound, PeerFound, Record, ScenarioFound, Spread, from_json, to_json
 
 KEPT = report.RESULTS / "latest.json"
+MACHINE = structs.replace(machine.seen(), began="2026-01-01T10:00Z", ended="2026-01-01T11:00Z")
+"""Looked at once: its load is another one a second later."""
 
 
 def peer(name: str, ratio: float, percentiles: dict[str, float] | None = None) -> PeerFound:
@@ -26,8 +28,7 @@ def scenario(name: str, metric: str, unit: str, *peers: PeerFound) -> ScenarioFo
 
 
 def run(*scenarios: ScenarioFound) -> Record:
-    facts = structs.replace(machine.seen(), began="2026-01-01T10:00Z", ended="2026-01-01T11:00Z")
-    return Record(facts, {"fastingress": "0.1.0", "nginx": "1.22"}, list(scenarios))
+    return Record(MACHINE, {"fastingress": "0.1.0", "nginx": "1.22"}, list(scenarios))
 
 
 CPU = scenario("http1", "CPU per request", "us", peer("fastingress", 0.6), peer("nginx", 1.0), peer("Caddy", 6.2))
