@@ -14,9 +14,8 @@ use crate::name::Name;
 pub fn request(head: &Head, framing: Framing, keep_alive: bool, out: &mut Vec<u8>) {
     debug_assert!(framing != Framing::UntilClose, "a request body has an end of its own");
     request_start(head, out);
-    lines(
-        head,
-        |id| is_ours(id) || matches!(id, Name::Host | Name::ContentLength | Name::Upgrade),
+    head.write_lines(
+        OURS | Name::Host.bit() | Name::ContentLength.bit() | Name::Upgrade.bit(),
         out,
     );
     framing_line(framing, out);
@@ -30,11 +29,7 @@ pub fn request(head: &Head, framing: Framing, keep_alive: bool, out: &mut Vec<u8
 /// Connection option.
 pub fn request_upgrade(head: &Head, out: &mut Vec<u8>) {
     request_start(head, out);
-    lines(
-        head,
-        |id| is_ours(id) || matches!(id, Name::Host | Name::ContentLength),
-        out,
-    );
+    head.write_lines(OURS | Name::Host.bit() | Name::ContentLength.bit(), out);
     out.extend_from_slice(b"Connection: upgrade\r\n\r\n");
 }
 
@@ -59,11 +54,8 @@ pub fn response(
     let bodiless = matches!(status, 100..=199 | 204);
     let describes = !bodiless && (head_request || status == 304) && framing == Framing::Empty;
     response_start(head, out);
-    lines(
-        head,
-        |id| is_ours(id) || id == Name::Upgrade || (id == Name::ContentLength && !describes),
-        out,
-    );
+    let stated = if describes { 0 } else { Name::ContentLength.bit() };
+    head.write_lines(OURS | Name::Upgrade.bit() | stated, out);
     match framing {
         _ if bodiless || describes => {}
         Framing::Empty => framing_line(Framing::Length(0), out),
@@ -79,7 +71,7 @@ pub fn response(
 /// A 101 with the Upgrade line of the head and its Connection option.
 pub fn response_upgrade(head: &Head, out: &mut Vec<u8>) {
     response_start(head, out);
-    lines(head, |id| is_ours(id) || id == Name::ContentLength, out);
+    head.write_lines(OURS | Name::ContentLength.bit(), out);
     out.extend_from_slice(b"Connection: upgrade\r\n\r\n");
 }
 
@@ -102,15 +94,6 @@ fn response_start(head: &Head, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The lines of the head for which `skip` is false.
-fn lines(head: &Head, skip: impl Fn(Name) -> bool, out: &mut Vec<u8>) {
-    for (id, name, value) in head.iter() {
-        if !skip(id) {
-            line(name, value, out);
-        }
-    }
-}
-
 /// One header line.
 pub(crate) fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
@@ -120,12 +103,11 @@ pub(crate) fn line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Lines that are written from what the caller says, never from a head.
-fn is_ours(id: Name) -> bool {
-    matches!(
-        id,
-        Name::Connection | Name::KeepAlive | Name::ProxyConnection | Name::TransferEncoding | Name::Http2Settings
-    )
-}
+const OURS: u64 = Name::Connection.bit()
+    | Name::KeepAlive.bit()
+    | Name::ProxyConnection.bit()
+    | Name::TransferEncoding.bit()
+    | Name::Http2Settings.bit();
 
 fn framing_line(framing: Framing, out: &mut Vec<u8>) {
     match framing {

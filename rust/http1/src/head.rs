@@ -4,6 +4,7 @@
 //! read buffer is pinned while a request is under way, and it is cleared and used again, so a request allocates nothing
 //! once its worker is warm. This file holds no rule of any protocol: what may be in a head is decided by who fills it.
 
+use crate::encode::line;
 use crate::name::Name;
 
 /// A range of the arena.
@@ -39,7 +40,20 @@ struct Field {
     value: Span,
     id: Name,
     live: bool,
+    /// In the arena the line stands as it is written out: name, colon, space, value, CRLF.
+    whole: bool,
 }
+
+impl Field {
+    /// Where a line that is whole begins and ends.
+    fn ends(&self) -> (usize, usize) {
+        let value_end = (self.value.start + self.value.len) as usize;
+        (self.name.start as usize, value_end + LINE_END.len())
+    }
+}
+
+const SEPARATOR: &[u8; 2] = b": ";
+const LINE_END: &[u8; 2] = b"\r\n";
 
 /// The version a message claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,6 +74,8 @@ pub enum Version {
 pub struct Head {
     arena: Vec<u8>,
     fields: Vec<Field>,
+    /// The known names among the fields, removed ones included.
+    names: u64,
     version: Version,
     method: Span,
     target: Span,
@@ -155,14 +171,30 @@ impl Head {
 
     /// Adds a header line at the end.
     pub fn append(&mut self, name: &[u8], value: &[u8]) {
-        let id = Name::of(name);
-        let (name, value) = (self.store(name), self.store(value));
-        self.fields.push(Field {
+        self.append_known(Name::of(name), name, value);
+    }
+
+    /// [`Self::append`] for a name that is known to be `id`.
+    pub fn append_known(&mut self, id: Name, name: &[u8], value: &[u8]) {
+        debug_assert!(Name::of(name) == id, "{name:?} is {id:?}");
+        self.arena
+            .reserve(name.len() + SEPARATOR.len() + value.len() + LINE_END.len());
+        let name = self.store(name);
+        self.arena.extend_from_slice(SEPARATOR);
+        let value = self.store(value);
+        self.arena.extend_from_slice(LINE_END);
+        self.push(Field {
             name,
             value,
             id,
             live: true,
+            whole: true,
         });
+    }
+
+    fn push(&mut self, field: Field) {
+        self.names |= field.id.bit();
+        self.fields.push(field);
     }
 
     // Filling at one stroke: the whole head is copied once, and what was parsed from it becomes spans.
@@ -199,12 +231,19 @@ impl Head {
     /// [`Self::append`] for slices of what was loaded. Says which name it is.
     pub(crate) fn append_loaded(&mut self, whole: &[u8], name: &[u8], value: &[u8]) -> Name {
         let id = Name::of(name);
-        self.fields.push(Field {
+        let mut field = Field {
             name: Span::within(whole, name),
             value: Span::within(whole, value),
             id,
             live: true,
-        });
+            whole: false,
+        };
+        let (start, end) = field.ends();
+        let line = whole.get(start..end).unwrap_or_default();
+        field.whole = line.len() == name.len() + SEPARATOR.len() + value.len() + LINE_END.len()
+            && line[name.len()..].starts_with(SEPARATOR)
+            && line.ends_with(LINE_END);
+        self.push(field);
         id
     }
 
@@ -218,14 +257,15 @@ impl Head {
     pub(crate) fn set_host_from_authority(&mut self) {
         let authority = self.authority;
         match self.fields.iter_mut().find(|f| f.live && f.id == Name::Host) {
-            Some(field) => field.value = authority,
+            Some(field) => (field.value, field.whole) = (authority, false),
             None => {
                 let name = self.store(b"Host");
-                self.fields.push(Field {
+                self.push(Field {
                     name,
                     value: authority,
                     id: Name::Host,
                     live: true,
+                    whole: false,
                 });
             }
         }
@@ -233,9 +273,17 @@ impl Head {
 
     // Editing.
 
+    /// False when no line has one of these names, which are bits.
+    pub(crate) fn may_have(&self, names: u64) -> bool {
+        self.names & names != 0
+    }
+
     /// Removes every line of this name, in any case. True if there was one.
     pub fn remove(&mut self, name: &[u8]) -> bool {
         let id = Name::of(name);
+        if !self.may_have(id.bit()) {
+            return false;
+        }
         let Self { arena, fields, .. } = self;
         let mut found = false;
         for field in fields.iter_mut().filter(|f| f.live && f.id == id) {
@@ -250,7 +298,7 @@ impl Head {
     /// Removes every line whose known name is `id`. Does nothing for [`Name::Other`].
     pub fn remove_id(&mut self, id: Name) -> bool {
         let mut found = false;
-        if id != Name::Other {
+        if id != Name::Other && self.may_have(id.bit()) {
             for field in self.fields.iter_mut().filter(|f| f.live && f.id == id) {
                 field.live = false;
                 found = true;
@@ -349,10 +397,7 @@ impl Head {
     /// The value of the first line with this known name.
     pub fn get(&self, id: Name) -> Option<&[u8]> {
         debug_assert!(id != Name::Other);
-        self.fields
-            .iter()
-            .find(|f| f.live && f.id == id)
-            .map(|f| f.value.of(&self.arena))
+        self.values(id).next()
     }
 
     /// The value of the first line with this name, in any case.
@@ -376,9 +421,29 @@ impl Head {
 
     /// All values of one known name, in order.
     pub fn values(&self, id: Name) -> impl Iterator<Item = &[u8]> {
-        self.fields
+        let fields = if self.may_have(id.bit()) { &self.fields[..] } else { &[] };
+        fields
             .iter()
             .filter(move |f| f.live && f.id == id)
             .map(|f| f.value.of(&self.arena))
+    }
+
+    /// Writes out all lines in order but those with the names `skip`, which are bits: name, colon, space, value, CRLF. Lines
+    /// that stand one after the other in the arena are copied as one.
+    pub(crate) fn write_lines(&self, skip: u64, out: &mut Vec<u8>) {
+        let (mut start, mut end) = (0, 0);
+        let goes = |field: &&Field| field.live && field.id.bit() & skip == 0;
+        for field in self.fields.iter().filter(goes) {
+            let next = if field.whole { field.ends() } else { (end, end) };
+            if next.0 != end || !field.whole {
+                out.extend_from_slice(&self.arena[start..end]);
+                start = next.0;
+            }
+            end = next.1;
+            if !field.whole {
+                line(field.name.of(&self.arena), field.value.of(&self.arena), out);
+            }
+        }
+        out.extend_from_slice(&self.arena[start..end]);
     }
 }

@@ -27,9 +27,13 @@ pub fn strip_hop_by_hop(head: &mut Head, keep_upgrade: bool) {
         head.remove_id(Name::Expect);
     }
     let trailers = head.values(Name::Te).any(takes_trailers);
-    head.retain(|id, _, _| !(ends_here(id) || id == Name::Te || (id == Name::Upgrade && !keep_upgrade)));
+    let upgrade = if keep_upgrade { 0 } else { Name::Upgrade.bit() };
+    let goes = ENDS_HERE | Name::Te.bit() | upgrade;
+    if head.may_have(goes) {
+        head.retain(|id, _, _| id.bit() & goes == 0);
+    }
     if trailers {
-        head.append(b"TE", b"trailers");
+        head.append_known(Name::Te, b"TE", b"trailers");
     }
 }
 
@@ -38,15 +42,10 @@ fn takes_trailers(value: &[u8]) -> bool {
 }
 
 /// Fields that never go on.
-fn ends_here(id: Name) -> bool {
-    matches!(
-        id,
-        Name::Connection
-            | Name::Http2Settings
-            | Name::KeepAlive
-            | Name::ProxyAuthenticate
-            | Name::ProxyAuthorization
-            | Name::ProxyConnection
-            | Name::TransferEncoding
-    )
-}
+const ENDS_HERE: u64 = Name::Connection.bit()
+    | Name::Http2Settings.bit()
+    | Name::KeepAlive.bit()
+    | Name::ProxyAuthenticate.bit()
+    | Name::ProxyAuthorization.bit()
+    | Name::ProxyConnection.bit()
+    | Name::TransferEncoding.bit();

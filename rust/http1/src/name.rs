@@ -82,13 +82,40 @@ impl Name {
         let mut at = row[usize::from(first & 0x1f)];
         while at != NONE {
             let (id, text) = Self::KNOWN[usize::from(at)];
-            if text.as_bytes().eq_ignore_ascii_case(name) {
+            if is_in_any_case(name, text.as_bytes()) {
                 return id;
             }
             at = NEXT[usize::from(at)];
         }
         Name::Other
     }
+
+    /// The bit of this name in a set of names.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u8
+    }
+}
+
+/// A set of names holds them all.
+const _: () = assert!(Name::KNOWN.len() < u64::BITS as usize);
+
+/// `name`, which is as long as `lower`, is `lower` in any case. Eight bytes at a time: this is asked for each line.
+fn is_in_any_case(name: &[u8], lower: &[u8]) -> bool {
+    let (words, rest) = name.as_chunks();
+    let (lower_words, lower_rest) = lower.as_chunks();
+    let same =
+        |(word, lower): (&[u8; 8], &[u8; 8])| lower_case(u64::from_le_bytes(*word)) == u64::from_le_bytes(*lower);
+    words.iter().zip(lower_words).all(same) && rest.eq_ignore_ascii_case(lower_rest)
+}
+
+/// Eight bytes with each ASCII letter in lower case.
+const fn lower_case(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = word & (EACH * 0x7f);
+    let from_a = low + EACH * (0x80 - b'A' as u64);
+    let past_z = low + EACH * (0x7f - b'Z' as u64);
+    let is_upper = (from_a & !past_z & !word) & (EACH * 0x80);
+    word | (is_upper >> 2)
 }
 
 /// No name.

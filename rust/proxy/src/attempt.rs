@@ -46,6 +46,8 @@ pub struct Attempt<'r, 'c> {
     /// The backend takes no more of the request; it may still answer.
     send_failed: Option<io::Error>,
     waiting_since: Instant,
+    /// The request did not go out at once.
+    has_waited: bool,
     read_timeout: Duration,
     send_timeout: Duration,
     client_timeout: Duration,
@@ -60,8 +62,8 @@ enum Exchanged {
 }
 
 impl<'r, 'c> Attempt<'r, 'c> {
-    /// Prepares to send the request on `connection`.
-    pub fn new(request: &'r mut Request<'c>, found: &'r Found, mut connection: Connection) -> Self {
+    /// Prepares to send the request on `connection`, now.
+    pub fn new(request: &'r mut Request<'c>, found: &'r Found, mut connection: Connection, now: Instant) -> Self {
         let worker = &request.client.worker;
         let options = &worker.shared.options;
         let read_timeout = filters::read_timeout(&found.route, &found.settings);
@@ -85,7 +87,8 @@ impl<'r, 'c> Attempt<'r, 'c> {
             scan: Scan::default(),
             interims: 0,
             send_failed: None,
-            waiting_since: Instant::now(),
+            waiting_since: now,
+            has_waited: false,
         }
     }
 
@@ -209,7 +212,8 @@ impl<'r, 'c> Attempt<'r, 'c> {
             stream,
             &client.worker.buffers,
         ) {
-            Poll::Ready(Ok(())) => self.waiting_since = Instant::now(),
+            Poll::Ready(Ok(())) if self.has_waited => self.waiting_since = Instant::now(),
+            Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(PumpError::Source(error))) => return Err(of_client(&error)),
             Poll::Ready(Err(PumpError::Framing(error))) => return Err(Failure::BadRequest(error)),
             Poll::Ready(Err(PumpError::TooLarge)) => return Err(Failure::BodyTooLarge),
@@ -220,7 +224,7 @@ impl<'r, 'c> Attempt<'r, 'c> {
                 self.send_failed = Some(error);
                 self.waiting_since = Instant::now();
             }
-            Poll::Pending => {}
+            Poll::Pending => self.has_waited = true,
         }
         Ok(())
     }
@@ -406,9 +410,11 @@ impl<'r, 'c> Attempt<'r, 'c> {
     /// Both bodies have ended, or the answer has and the request has not.
     fn relayed(mut self, answer: parse::Response, keep_alive: bool) -> After {
         let sent = self.request.body.is_done();
+        let now = Instant::now();
+        self.request.ended = Some(now);
         let worker = &self.request.client.worker;
         if sent && answer.keep_alive && answer.framing != Framing::UntilClose && self.inbuf.is_empty() {
-            worker.upstreams.checkin(self.connection);
+            worker.upstreams.checkin_at(self.connection, now);
         }
         worker.buffers.give(std::mem::take(&mut self.inbuf));
         worker.give_head(self.head);

@@ -112,19 +112,19 @@ impl Client {
     async fn requests(&mut self) -> After {
         let idle = Duration::from_millis(self.worker.shared.options.idle_timeout_ms.into());
         loop {
-            let after = match self.next().await {
+            let (after, now) = match self.next().await {
                 Next::Request(head, parsed, arrival) => Box::pin(request::serve(self, head, parsed, arrival)).await,
                 Next::Refused(failure, head) => {
                     let after = Box::pin(respond::refuse(self, &head, failure)).await;
                     self.worker.give_head(head);
-                    after
+                    (after, Instant::now())
                 }
-                Next::Quiet => After::Close,
+                Next::Quiet => return After::Close,
             };
             if after != After::KeepAlive {
                 return after;
             }
-            self.deadline.restart(idle);
+            self.deadline.set(now + idle);
         }
     }
 

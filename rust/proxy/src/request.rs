@@ -46,6 +46,8 @@ pub struct Request<'c> {
     pub grpc_web: Option<Form>,
     /// When a call of gRPC has to be over.
     until: Option<tokio::time::Instant>,
+    /// When the whole answer was passed on.
+    pub ended: Option<tokio::time::Instant>,
     /// True once a byte of the final answer may have reached the client.
     pub answered: bool,
     /// Pooled connections have had their chance.
@@ -78,15 +80,20 @@ pub struct Found {
     admission: Option<Admission>,
 }
 
-/// Serves one request and says what is to become of its connection.
-pub async fn serve(client: &mut Client, head: Box<Head>, parsed: parse::Request, arrival: Arrival) -> After {
+/// Serves one request and says what is to become of its connection,
+/// and when it was over.
+pub async fn serve(
+    client: &mut Client,
+    head: Box<Head>,
+    parsed: parse::Request,
+    arrival: Arrival,
+) -> (After, tokio::time::Instant) {
     let mut request = Request::new(client, head, parsed, arrival);
     let after = match request.run().await {
         Ok(after) => after,
         Err(failure) => respond::fail(&mut request, failure).await,
     };
-    request.finish();
-    after
+    (after, request.finish())
 }
 
 impl<'c> Request<'c> {
@@ -103,6 +110,7 @@ impl<'c> Request<'c> {
             record,
             grpc_web: None,
             until: None,
+            ended: None,
             answered: false,
             only_fresh: false,
             announces: false,
@@ -239,24 +247,29 @@ impl<'c> Request<'c> {
         let mut tried = Tried::default();
         let mut last = Failure::NoEndpoints;
         let mut tries_left = found.settings.tries.max(1);
-        let begun = Instant::now();
+        let mut failing_since = None;
         let host = self.head.get(Name::Host).unwrap_or(self.head.host());
         let https = self.client.info.is_https();
         let manner = worker.upstreams.manner(&target.upstream, found.protocol, https, host);
-        while let Some(choice) = worker.upstreams.choose(cell, target.upstream.balance, &tried) {
+        loop {
+            let now = tokio::time::Instant::now();
+            let Some(choice) = worker.upstreams.choose_at(cell, target.upstream.balance, &tried, now) else {
+                break;
+            };
             let choice = choice.speaking(&manner);
-            let was_aside = worker.upstreams.is_aside(&choice);
+            let was_aside = worker.upstreams.is_aside(&choice, now);
             tried.add(&choice);
             self.record.tries = self.record.tries.saturating_add(1);
             self.record.endpoint = Some(choice.text().clone());
-            last = match self.on_endpoint(found, &choice, repeatable).await {
+            last = match self.on_endpoint(found, &choice, repeatable, now).await {
                 Ok(after) => return Ok(after),
                 Err(failure) if self.may_try_again(&failure, repeatable) => failure,
                 Err(failure) => return Err(failure),
             };
             // One that was thought to be well has just gone. That is found out at no cost to it or to the others, and
             // once only: it is aside now. So any number may go at the same time.
-            if last.is_nobody_there() && !was_aside && begun.elapsed() < FIND_OUT {
+            let failing_since = *failing_since.get_or_insert_with(Instant::now);
+            if last.is_nobody_there() && !was_aside && failing_since.elapsed() < FIND_OUT {
                 continue;
             }
             tries_left = tries_left.saturating_sub(1);
@@ -269,13 +282,19 @@ impl<'c> Request<'c> {
 
     /// One endpoint: a pooled connection, or a fresh one. The first pooled one that turns out to be stale costs nothing;
     /// after that only fresh ones are used, so that every further try counts as one.
-    async fn on_endpoint(&mut self, found: &Found, choice: &Choice, repeatable: bool) -> Result<After, Failure> {
+    async fn on_endpoint(
+        &mut self,
+        found: &Found,
+        choice: &Choice,
+        repeatable: bool,
+        now: tokio::time::Instant,
+    ) -> Result<After, Failure> {
         let worker = self.client.worker.clone();
         let mut refusals_left = REFUSALS;
         if !self.only_fresh
             && let Some(connection) = worker.upstreams.checkout(choice, !repeatable)
         {
-            let outcome = Attempt::new(self, found, connection).run().await;
+            let outcome = Attempt::new(self, found, connection, now).run().await;
             self.only_fresh = outcome.is_err();
             match outcome {
                 Err(failure @ (Failure::UpstreamGone(_) | Failure::UpstreamRefused(_)))
@@ -289,7 +308,8 @@ impl<'c> Request<'c> {
             let connection = Attempt::connect(self, choice, timeout).await?;
             self.record.connect_us = Some(start.elapsed().as_micros().min(u128::from(u32::MAX)) as u32);
             self.only_fresh = true;
-            let outcome = Attempt::new(self, found, connection).run().await;
+            let now = tokio::time::Instant::now();
+            let outcome = Attempt::new(self, found, connection, now).run().await;
             refusals_left -= 1;
             match outcome {
                 // It closes one connection in good order and takes requests on the next.
@@ -334,10 +354,14 @@ impl<'c> Request<'c> {
         self.client.deadline.poll(cx).map(|()| failure)
     }
 
-    fn finish(mut self) {
+    fn finish(mut self) -> tokio::time::Instant {
+        let ended = self.ended.unwrap_or_else(tokio::time::Instant::now);
         let worker = &self.client.worker;
         self.record.bytes_in += self.body.body_bytes();
-        self.record.duration_us = self.record.start.elapsed().as_micros() as u64;
+        self.record.duration_us = ended
+            .into_std()
+            .saturating_duration_since(self.record.start)
+            .as_micros() as u64;
         worker.metrics.request(&self.record);
         if self.record.log
             && let Some(log) = &worker.log
@@ -346,6 +370,7 @@ impl<'c> Request<'c> {
         }
         worker.buffers.give(std::mem::take(&mut self.path));
         worker.give_head(self.head);
+        ended
     }
 }
 

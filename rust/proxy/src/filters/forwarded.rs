@@ -80,21 +80,29 @@ impl Values {
     }
 
     fn append(&self, head: &mut Head, scheme: &[u8], scratch: &[u8]) {
-        let mut append = |name: &[u8], value: &[u8]| {
+        let mut append = |id: Name, name: &[u8], value: &[u8]| {
             if !value.is_empty() {
-                head.append(name, value);
+                head.append_known(id, name, value);
             }
         };
-        append(b"X-Request-ID", &scratch[self.request_id.clone()]);
-        append(b"X-Real-IP", &scratch[self.client.clone()]);
-        append(b"X-Forwarded-For", &scratch[self.client.clone()]);
-        append(b"X-Forwarded-Host", &scratch[self.host.clone()]);
-        append(b"X-Forwarded-Port", &scratch[self.port.clone()]);
-        append(b"X-Forwarded-Proto", scheme);
-        append(b"X-Forwarded-Scheme", scheme);
-        append(b"X-Scheme", scheme);
-        append(b"X-Original-Forwarded-For", &scratch[self.original_for.clone()]);
-        append(b"X-Original-Forwarded-Host", &scratch[self.original_host.clone()]);
+        append(Name::XRequestId, b"X-Request-ID", &scratch[self.request_id.clone()]);
+        append(Name::XRealIp, b"X-Real-IP", &scratch[self.client.clone()]);
+        append(Name::XForwardedFor, b"X-Forwarded-For", &scratch[self.client.clone()]);
+        append(Name::XForwardedHost, b"X-Forwarded-Host", &scratch[self.host.clone()]);
+        append(Name::XForwardedPort, b"X-Forwarded-Port", &scratch[self.port.clone()]);
+        append(Name::XForwardedProto, b"X-Forwarded-Proto", scheme);
+        append(Name::XForwardedScheme, b"X-Forwarded-Scheme", scheme);
+        append(Name::XScheme, b"X-Scheme", scheme);
+        append(
+            Name::XOriginalForwardedFor,
+            b"X-Original-Forwarded-For",
+            &scratch[self.original_for.clone()],
+        );
+        append(
+            Name::XOriginalForwardedHost,
+            b"X-Original-Forwarded-Host",
+            &scratch[self.original_host.clone()],
+        );
     }
 }
 

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 
+/// A little data is copied behind what waits: one write of one piece costs less than one of two.
+const COPIED: usize = 2048;
+
 /// Bytes on their way out.
 #[derive(Debug)]
 pub struct Outbox {
@@ -78,6 +81,10 @@ impl Outbox {
         buffers: &Buffers,
     ) -> io::Result<bool> {
         let mut data = data;
+        if self.waiting() > 0 && data.len() <= COPIED {
+            self.waiting.extend_from_slice(data);
+            data = &[];
+        }
         while self.waiting() + data.len() > 0 {
             let waiting = &self.waiting[self.taken..];
             let written = match (waiting, data) {

@@ -58,7 +58,8 @@ pub struct Pump {
     /// Kept for a sink that is told of them beside the bytes, which may be another one at the next try.
     trailers: Option<Trailers>,
     wait: Wait,
-    since: Instant,
+    /// Since when it waits; to read the clock for one that never does would cost more than the rest of it.
+    since: Option<Instant>,
     done: bool,
 }
 
@@ -99,7 +100,7 @@ impl Pump {
             begun: false,
             trailers: None,
             wait: Wait::Nobody,
-            since: Instant::now(),
+            since: None,
             done: false,
         }
     }
@@ -137,9 +138,9 @@ impl Pump {
         self.body_bytes
     }
 
-    /// Whom it waits for, and since when.
+    /// Whom it waits for, and since when. One that has not waited yet says now.
     pub fn wait(&self) -> (Wait, Instant) {
-        (self.wait, self.since)
+        (self.wait, self.since.unwrap_or_else(Instant::now))
     }
 
     /// Begins, or begins again, with a sink that has seen nothing: the head first, then what was sent of the body before.
@@ -367,7 +368,7 @@ impl Pump {
     fn wait_for(&mut self, whom: Wait) {
         if self.wait != whom {
             self.wait = whom;
-            self.since = Instant::now();
+            self.since = Some(Instant::now());
         }
     }
 

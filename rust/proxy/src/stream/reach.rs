@@ -31,7 +31,7 @@ pub(crate) async fn reach(route: &Route, worker: &Worker, account: &mut Account)
     let mut tries_left = settings.tries.max(1);
     let mut last = Failure::NoEndpoints;
     while let Some(choice) = worker.upstreams.choose(cell, route.target.upstream.balance, &tried) {
-        let was_aside = worker.upstreams.is_aside(&choice);
+        let was_aside = worker.upstreams.is_aside(&choice, tokio::time::Instant::now());
         tried.add(&choice);
         record.tries = record.tries.saturating_add(1);
         record.endpoint = Some(choice.text().clone());

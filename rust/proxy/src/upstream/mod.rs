@@ -132,7 +132,11 @@ impl Upstreams {
     /// Endpoints that are set aside are chosen only when no other is left. A first choice (with nothing tried) counts
     /// as a request for the retry budget.
     pub fn choose(&self, cell: &Arc<BackendCell>, balance: Balance, tried: &Tried) -> Option<Choice> {
-        let now = Instant::now();
+        self.choose_at(cell, balance, tried, Instant::now())
+    }
+
+    /// The same for a caller that knows what time it is.
+    pub fn choose_at(&self, cell: &Arc<BackendCell>, balance: Balance, tried: &Tried, now: Instant) -> Option<Choice> {
         let mut backends = self.backends.borrow_mut();
         let backend = match backends.get_mut(&cell.id) {
             Some(backend) => backend,
@@ -209,7 +213,11 @@ impl Upstreams {
 
     /// Takes a connection back. To be called only when the request was wholly sent and the answer wholly read.
     pub fn checkin(&self, connection: Connection) {
-        let now = Instant::now();
+        self.checkin_at(connection, Instant::now());
+    }
+
+    /// The same for a caller that knows what time it is.
+    pub fn checkin_at(&self, connection: Connection, now: Instant) {
         let Some(parked) = connection.park(&self.config, now) else {
             return;
         };
@@ -242,8 +250,8 @@ impl Upstreams {
     }
 
     /// True while the endpoint is set aside.
-    pub fn is_aside(&self, choice: &Choice) -> bool {
-        choice.peer().eject.is_aside(Instant::now())
+    pub fn is_aside(&self, choice: &Choice, now: Instant) -> bool {
+        choice.peer().eject.is_aside(now)
     }
 
     /// Whether one more retry is within the budget of this backend, and if so, takes it from the budget.
