@@ -38,7 +38,9 @@ pub async fn run(
     worker: Rc<Worker>,
     phase: watch::Receiver<Phase>,
 ) {
-    let serve = |stream, peer| spawn(stream, peer, tls.clone(), &worker);
+    // Asked once: for each connection it would be a system call.
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let serve = |stream, peer| spawn(stream, peer, port, tls.clone(), &worker);
     listen(listener, &worker, phase, serve).await;
 }
 
@@ -135,19 +137,15 @@ fn reason(error: &io::Error) -> &'static str {
     }
 }
 
-fn spawn(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
+fn spawn(stream: TcpStream, peer: SocketAddr, port: u16, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
     let open = Open::new(worker, if tls.is_some() { Listener::Https } else { Listener::Http });
     tokio::task::spawn_local(async move {
         let open = open;
-        // Without it, small answers wait for acknowledgements; where it cannot be set, they do.
-        let _slower = stream.set_nodelay(true);
-        let Ok(local) = stream.local_addr() else { return };
-        let (peer, local) = (unmapped(peer), unmapped(local));
         let mut info = ConnInfo {
-            peer,
-            local,
+            peer: unmapped(peer),
+            port,
             tls: None,
-            forwarded_port: local.port(),
+            forwarded_port: port,
             https_before: false,
         };
         if open.worker.shared.options.use_proxy_protocol

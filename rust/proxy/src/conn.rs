@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub struct ConnInfo {
     /// The client: what a PROXY header says, else the other end. An IPv4-mapped IPv6 address has been made IPv4.
     pub peer: SocketAddr,
-    /// Our end.
-    pub local: SocketAddr,
+    /// The port it was accepted on.
+    pub port: u16,
     /// The TLS side of it; `None` on the plain port.
     pub tls: Option<TlsInfo>,
     /// The port that clients believe they speak to. Goes into `X-Forwarded-Port`.

@@ -274,8 +274,9 @@ impl Client {
             After::Close if self.stream.has_unread_bytes() => {
                 linger::close(&mut self.stream, &self.worker.buffers).await
             }
+            // It sees the FIN when the socket is dropped.
+            After::Close | After::KeepAlive if matches!(self.stream, Transport::Plain(_)) => {}
             After::Close | After::KeepAlive => {
-                // A TLS client is told; a plain one sees the FIN when the socket is dropped.
                 let goodbye = tokio::time::timeout(Duration::from_secs(1), self.stream.shutdown());
                 let _gone_already = goodbye.await;
             }

@@ -48,6 +48,8 @@ impl Kind for TcpListener {
     fn socket(address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        // Its connections inherit it. Without it, small answers wait for acknowledgements; where it cannot be set, they do.
+        let _slower = socket.set_tcp_nodelay(true);
         Ok(socket)
     }
 
@@ -227,6 +229,20 @@ mod tests {
         for sockets in &listeners {
             assert_eq!(sockets[0].local_addr().expect("bound"), address);
         }
+    }
+
+    #[test]
+    fn connections_do_not_hold_small_answers_back() {
+        let port = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], 0, 2).expect("a free port");
+        let address = port.addresses()[0];
+        for listener in port.into_listeners().into_iter().flatten() {
+            assert!(socket2::SockRef::from(&listener).tcp_nodelay().expect("says"));
+        }
+        let port = Port::<TcpListener>::bind("--http-port", &[LOOPBACK], address.port(), 1).expect("it is free again");
+        let listener = port.into_listeners().remove(0).remove(0);
+        let _client = std::net::TcpStream::connect(address).expect("connects");
+        let (accepted, _) = listener.accept().expect("one waits");
+        assert!(accepted.nodelay().expect("says"), "accepted connections inherit it");
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn filtering(policy: Policy) -> usize {
     let settings = route.settings.now.load_full();
     let conn = ConnInfo {
         peer: "10.0.0.2:4000".parse().expect("an address"),
-        local: "10.0.0.1:8080".parse().expect("an address"),
+        port: 8080,
         tls: None,
         forwarded_port: 80,
         https_before: false,

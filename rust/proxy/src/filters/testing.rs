@@ -108,7 +108,7 @@ impl Scene {
         };
         ConnInfo {
             peer: self.peer.parse().expect("an address"),
-            local: "192.0.2.1:8080".parse().expect("an address"),
+            port: 8080,
             tls: self.tls.then_some(tls),
             forwarded_port: if self.tls { 443 } else { 80 },
             https_before: false,

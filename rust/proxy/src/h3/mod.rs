@@ -151,7 +151,7 @@ async fn shake_hands(
     worker.metrics.handshake(tls.protocol, Handshake::Full);
     let info = ConnInfo {
         peer: unmapped(quic.remote_address()),
-        local: unmapped(local),
+        port: local.port(),
         tls: Some(tls),
         forwarded_port: local.port(),
         https_before: false,

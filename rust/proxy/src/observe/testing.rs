@@ -46,7 +46,7 @@ pub fn record(route: Option<Arc<Route>>, status: u16) -> Record {
     let address = "192.0.2.1:40000".parse().unwrap();
     let conn = ConnInfo {
         peer: address,
-        local: address,
+        port: 80,
         tls: None,
         forwarded_port: 80,
         https_before: false,

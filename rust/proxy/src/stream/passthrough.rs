@@ -27,7 +27,7 @@ pub(crate) async fn divert(stream: TcpStream, info: &ConnInfo, worker: &Rc<Worke
     };
     let label = PortLabel {
         protocol: "tls",
-        port: info.local.port(),
+        port: info.port,
     };
     let mut account = Account::open(worker, label, info.peer, &name, &route);
     let Reached {

@@ -38,8 +38,6 @@ pub(crate) async fn listen(
 }
 
 async fn serve(client: TcpStream, peer: SocketAddr, stream: &Stream, worker: &Rc<Worker>) {
-    // Without it, small messages wait for acknowledgements; where it cannot be set, they do.
-    let _slower = client.set_nodelay(true);
     let Ok(local) = client.local_addr().map(accept::unmapped) else {
         return;
     };

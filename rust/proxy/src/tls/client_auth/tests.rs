@@ -48,7 +48,7 @@ fn table(hosts: &[(&str, Option<ClientAuth>)]) -> Arc<RouteTable> {
 fn conn(client: Option<Option<Arc<Presented>>>) -> ConnInfo {
     ConnInfo {
         peer: "192.0.2.7:4".parse().unwrap(),
-        local: "192.0.2.1:443".parse().unwrap(),
+        port: 443,
         tls: client.map(|client| TlsInfo {
             sni: None,
             protocol: "TLSv1.3",
