@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that one read may bring.
 pub const READ_SIZE: usize = 64 * 1024;
-/// Bytes that one read of a head may bring; what is beyond the head is copied.
-pub const HEAD_READ_SIZE: usize = 16 * 1024;
+/// Bytes that one read of a head may bring; what is beyond the head is copied. Most bodies are shorter, and to copy one costs
+/// less than to read and write twice.
+pub const HEAD_READ_SIZE: usize = 32 * 1024;
 /// Vectors larger than this are given back to the allocator, not to the pool.
 const POOLED_CAPACITY: usize = READ_SIZE + 4096;
 /// Vectors kept per worker, as long as they are small; of large ones a quarter.
