@@ -142,7 +142,7 @@ fn read_response(head: &mut Head, limits: &Limits) {
 fn conn() -> ConnInfo {
     ConnInfo {
         peer: ([192, 0, 2, 7], 40_000).into(),
-        local: ([192, 0, 2, 1], 8080).into(),
+        port: 8080,
         tls: None,
         forwarded_port: 80,
         https_before: false,

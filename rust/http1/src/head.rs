@@ -231,19 +231,19 @@ impl Head {
     /// [`Self::append`] for slices of what was loaded. Says which name it is.
     pub(crate) fn append_loaded(&mut self, whole: &[u8], name: &[u8], value: &[u8]) -> Name {
         let id = Name::of(name);
-        let mut field = Field {
-            name: Span::within(whole, name),
-            value: Span::within(whole, value),
+        let (name, value) = (Span::within(whole, name), Span::within(whole, value));
+        let (name_end, value_end) = (name.start + name.len, value.start + value.len);
+        // What follows a name is a colon, and what follows a carriage return is a line feed: the parser has seen to that.
+        let stands_whole = value.start == name_end + SEPARATOR.len() as u32
+            && whole[name_end as usize + 1] == b' '
+            && whole.get(value_end as usize) == Some(&b'\r');
+        self.push(Field {
+            name,
+            value,
             id,
             live: true,
-            whole: false,
-        };
-        let (start, end) = field.ends();
-        let line = whole.get(start..end).unwrap_or_default();
-        field.whole = line.len() == name.len() + SEPARATOR.len() + value.len() + LINE_END.len()
-            && line[name.len()..].starts_with(SEPARATOR)
-            && line.ends_with(LINE_END);
-        self.push(field);
+            whole: stands_whole,
+        });
         id
     }
 
