@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -52,6 +53,14 @@ def _stands_for(name: str) -> None:
 
 for _name in PROGRAMS:
     _stands_for(_name)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Fails a test that leaves objects set aside from the garbage collector: later tests would share them unseen."""
+    before = gc.get_freeze_count()
+    yield
+    assert gc.get_freeze_count() == before, "a test called `collector.resume` in this process"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,16 +99,18 @@ def main() -> None:
     """Measures what was asked for."""
     ingresses, rate, seconds = map(int, sys.argv[1:])
     with collector.deferred():
-        print(json.dumps(asdict(asyncio.run(costs(Plan(ingresses), rate, seconds)))))
+        found = asyncio.run(costs(Plan(ingresses), rate, seconds, live=collector.resume))
+    print(json.dumps(asdict(found)))
 
 
-async def costs(plan: Plan, rate: int, seconds: int) -> Costs:
-    """Of a stream of so many changes a second, for so many seconds."""
+async def costs(plan: Plan, rate: int, seconds: int, *, live: Callable[[], None] | None = None) -> Costs:
+    """Of a stream of so many changes a second, for so many seconds; `live` is called before the first."""
     lines = [moved(plan, number % plan.ingresses, 1 + number // plan.ingresses) for number in range(rate * seconds)]
     service = Streamed(from_options(_QUIET), plan)
     try:
         await service.start()
-        collector.resume()
+        if live is not None:
+            live()
         await asyncio.sleep(_REST)
         return await _streamed(service, lines, rate)
     finally:
