@@ -84,7 +84,7 @@ audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
 
-bench: release ## compare with other proxies, two and a half hours (ARGS="--quick" for 4 minutes, "--list" for what there is)
+bench: release ## compare with other proxies, more than two hours (ARGS="--promised" for one, "--quick" for 4 minutes, "--list")
 	$(BIN)/python -m benches.compare $(ARGS)
 
 bench-instructions: $(VENV)/.installed ## count what each step of a request takes, beside the committed counts (ARGS="--write" to renew them)

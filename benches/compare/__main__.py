@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-import httpx
-
 from benches.compare import (
     certificate,
     choosing,
@@ -30,11 +28,13 @@ from benches.compare import (
     report,
     tables,
 )
+from benches.compare.cores import OTHER_CORE, PROXY_CORE
 from benches.compare.peers import PEERS, Peer
-from benches.compare.peers.base import OTHER_CORE, free_port
+from benches.compare.peers.base import free_port
 from benches.compare.planned import Part
 from benches.compare.record import Record, Results, record
 from benches.compare.scenarios import SCENARIOS, Scenario, site, title
+from benches.compare.turns import FAILURES, worded
 from benches.compare.verdict import OURS
 
 RESULTS = programs.ROOT / "target" / "compare"
@@ -48,13 +48,15 @@ def main() -> None:
         print(listing())
         return
     try:
-        scenarios = choosing.scenarios(asked.scenarios, quick=asked.quick, rounds=asked.rounds, mib=asked.bulk_mib)
+        scenarios = choosing.scenarios(
+            asked.scenarios, quick=asked.quick, rounds=asked.rounds, mib=asked.bulk_mib, promised=asked.promised
+        )
         peers = choosing.peers(asked.peers, quick=asked.quick)
     except choosing.UnknownError as error:
         parser.error(str(error))
-    if (os.cpu_count() or 1) < 2:
+    if PROXY_CORE == OTHER_CORE:
         raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
-    debian.demand(peer.program for peer in peers)
+    debian.demand(program for peer in peers for scenario in scenarios for program in peer.needs(scenario.way))
     process.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupted)
@@ -139,7 +141,7 @@ def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[s
 def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, str] | None = None) -> Results:
     """One scenario with fresh processes, all peers at once: those that are not asked are idle.
 
-    `left_out` is told of peers that do not do the same work, and why; without it the first of them is an error.
+    `left_out` is told of peers that do not do the same work, or fail under load, and why; without it that is an error.
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="compare-")))
@@ -159,6 +161,11 @@ def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, s
                 left_out[peer.name] = reason
                 peers.remove(peer)
         results: Results = kind.measure(scenario, peers)
+        failed = {peer.name: peer.failure for peer in peers if peer.failure}
+        if left_out is not None:
+            left_out.update(failed)
+        elif failed:
+            raise SystemExit("\n".join(failed.values()))
         return results
 
 
@@ -167,8 +174,8 @@ def refusal(peer: Peer, scenario: Scenario) -> str:
     try:
         peer.start()
         kinds.of(scenario).check(scenario, peer)
-    except (SystemExit, AssertionError, httpx.HTTPError, OSError) as error:
-        return str(error) or repr(error)
+    except FAILURES as error:
+        return worded(error)
     return ""
 
 
@@ -189,6 +196,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help=f"a look: shorter turns, and unless others are named {quick}"
     )
+    promised = f"the {len(choosing.PROMISED_SCENARIOS)} scenarios with a bound that this project is held to"
+    parser.add_argument("--promised", action="store_true", help=f"unless others are named, {promised}")
     names = "names or patterns such as 'idle*'; --list shows all"
     parser.add_argument("--scenarios", nargs="+", default=[], metavar="NAME", help=names)
     parser.add_argument("--peers", nargs="+", default=[], metavar="NAME", help="the same")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
-from benches.compare.peers.base import FORWARDED, OTHER_CORE, wait_for_port
+from benches.compare.cores import OTHER_CORE
+from benches.compare.peers.base import FORWARDED, wait_for_port
 from benches.compare.scenarios import HOST_PATHS
 
 CONFIG = """

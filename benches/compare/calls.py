@@ -7,7 +7,7 @@ from pathlib import Path
 import grpc
 
 from benches.compare import client
-from benches.compare.correct import HOST, demand_headers, once_routed
+from benches.compare.correct import FORGED, HOST, demand_headers, once_routed
 from benches.compare.peers import Peer
 from benches.compare.scenarios import Calls
 
@@ -31,7 +31,8 @@ def check(scenario: Calls, peer: Peer) -> None:
 
 def _call(channel: grpc.Channel, method: str, message: bytes) -> bytes:
     calling: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
-    return calling(message, timeout=10, wait_for_ready=True)
+    forged = tuple((name.lower(), value) for name, value in FORGED.items())
+    return calling(message, timeout=10, wait_for_ready=True, metadata=forged)
 
 
 def made(scenario: Calls, peer: Peer, seconds: int) -> tuple[int, float]:

@@ -13,6 +13,7 @@ from benches.compare.scenarios import SCENARIOS, Bulk, Scenario
 
 QUICK_SCENARIOS = ("http1-1k", "h2-tls", "tls-handshake", "idle")
 QUICK_PEERS = ("fastingress", "nginx", "HAProxy")
+PROMISED_SCENARIOS = tuple(each.name for each in SCENARIOS if any(bound.promised for bound in each.bounds))
 QUICK_ROUNDS = 6
 """The fewest whose interval has more than 95 % confidence."""
 
@@ -23,12 +24,15 @@ class UnknownError(Exception):
     """A name or pattern that nothing has; its text says what was probably meant."""
 
 
-def scenarios(patterns: Sequence[str], *, quick: bool, rounds: int | None, mib: int | None) -> list[Scenario]:
-    """In the order of their declaration, in the size that was asked for. No patterns: all, or those for a quick look.
+def scenarios(
+    patterns: Sequence[str], *, quick: bool, rounds: int | None, mib: int | None, promised: bool = False
+) -> list[Scenario]:
+    """In the order of their declaration, in the size that was asked for. No patterns: all, those with a bound that this
+    project is held to, or those for a quick look.
 
     Raises `UnknownError`.
     """
-    patterns = patterns or (QUICK_SCENARIOS if quick else ("*",))
+    patterns = patterns or (PROMISED_SCENARIOS if promised else QUICK_SCENARIOS if quick else ("*",))
     named = matching("scenario", patterns, SCENARIOS, lambda scenario: scenario.name)
     return [_sized(each, quick=quick, rounds=rounds, mib=mib) for each in named]
 

@@ -20,17 +20,20 @@ import httpx
 
 from benches.compare import correct, programs, progress
 from benches.compare.client import run
+from benches.compare.cores import OTHER_CORE
 from benches.compare.correct import HOST
-from benches.compare.load import in_turn
 from benches.compare.peers import Peer
-from benches.compare.peers.base import ADDED, OTHER_CORE, added_path
+from benches.compare.peers.base import ADDED, added_path
 from benches.compare.scenarios import UNCHANGED, Churn, Latency
+from benches.compare.turns import in_turn, take
 from benches.compare.verdict import OURS
 
 FULL_LOAD_SECONDS = 2
 LOOKED_AT = 5
 """Changes that are watched until they are live."""
 LIVE_WITHIN_SECONDS = 10
+CHANGES_MADE = 0.9
+"""The part of the changes that a turn has to have: a proxy that takes them slowly is not spared the others."""
 OVER_SECONDS = 1.0
 """From a change being live to its end: an old worker still takes connections for a while, and closes them."""
 
@@ -165,14 +168,23 @@ def check(scenario: Churn, peer: Peer) -> None:
 
 
 def measure(scenario: Churn, peers: Sequence[Peer]) -> dict[str, Churned]:
-    """By name of peer. Raises `SystemExit` when a change does not become live, or when we fail a request."""
+    """By name of peer, but those where a change did not become live, and us when we failed a request."""
+    courses: dict[str, Course] = {}
     with ExitStack() as stack:
-        courses = [Course(scenario, peer, stack.enter_context(closing(Changes(peer)))) for peer in peers]
-        rate = min(course.full_rate for course in courses) // 2
+
+        def begin(peer: Peer) -> None:
+            courses[peer.name] = Course(scenario, peer, stack.enter_context(closing(Changes(peer))))
+
+        def one(peer: Peer) -> None:
+            courses[peer.name].round(number, rate)
+
+        for peer in peers:
+            take(peer, begin)
+        rate = min((course.full_rate for course in courses.values()), default=0) // 2
         for number in range(scenario.rounds):
-            for course in in_turn(courses, number):
-                course.round(number, rate)
-        return {course.peer.name: course.churned(rate) for course in courses}
+            for peer in in_turn(peers, number):
+                take(peer, one)
+        return {peer.name: courses[peer.name].churned(rate) for peer in peers if not peer.failure}
 
 
 class Course:
@@ -211,6 +223,9 @@ class Course:
             finally:
                 done.set()
             turn = replace(turn, changes=made.result())
+        wanted = CHANGES_MADE * self._scenario.changes_per_second * self._scenario.seconds
+        if turn.changes < wanted:
+            raise SystemExit(f"{self.peer.name}: {turn.changes} changes in a turn, which has to have {wanted:.0f}")
         self._changes.await_last()
         time.sleep(OVER_SECONDS)
         return turn

@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from benches.compare.cores import OTHER_CORE
 from benches.compare.peers import Peer
-from benches.compare.peers.base import OTHER_CORE
 
 CIPHER = "TLS_AES_128_GCM_SHA256"
 

@@ -15,6 +15,16 @@ from benches.compare.scenarios import Way
 
 Answer = TypeVar("Answer")
 HOST = "shop.example.com"
+FORGED = {
+    "X-Real-IP": "192.0.2.1",
+    "X-Forwarded-For": "192.0.2.1",
+    "X-Forwarded-Host": "forged.example.com",
+    "X-Forwarded-Port": "1",
+    "X-Forwarded-Proto": "forged",
+    "X-Forwarded-Scheme": "forged",
+    "X-Scheme": "forged",
+}
+"""What a client must not be believed. An identifier of a request may be the client's own: not all make one anew."""
 ROUTED_WITHIN_SECONDS = 60
 """With 10,000 hosts Traefik takes the half of it."""
 
@@ -22,7 +32,7 @@ ROUTED_WITHIN_SECONDS = 60
 def check(peer: Peer, way: Way) -> None:
     """Raises `SystemExit` with what is different."""
     port = peer.port_of(way)
-    answer = once_routed(lambda: _good(port, way), httpx.HTTPError, peer)
+    answer = once_routed(lambda: good(port, way), httpx.HTTPError, peer)
     _expect(peer, "answer", (answer.status_code, answer.content), (200, b"x" * 1024))
     if peer.is_floor:
         return
@@ -74,18 +84,18 @@ def once_routed(attempt: Callable[[], Answer], failure: type[Exception], peer: P
         time.sleep(0.05)
 
 
-def _good(port: int, way: Way) -> httpx.Response:
+def good(port: int, way: Way) -> httpx.Response:
+    """A short answer. Raises `httpx.HTTPError` when it is none."""
     return ask(port, "/1k", HOST, way).raise_for_status()
 
 
 def ask(port: int, path: str, host: str, way: Way) -> httpx.Response:
     """One request, with headers that a client must not be believed."""
-    forged = {"Host": host, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https", "X-Real-IP": "192.0.2.1"}
     http2 = way.startswith("h2")
     scheme = "https" if way.endswith("tls") else "http"
     with httpx.Client(http1=not http2, http2=http2, verify=False, trust_env=False, timeout=10) as client:
         url = f"{scheme}://127.0.0.1:{port}{path}"
-        answer = client.get(url, headers=forged, extensions={"sni_hostname": host})
+        answer = client.get(url, headers={"Host": host, **FORGED}, extensions={"sni_hostname": host})
         assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
         return answer
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 NEEDED = {
     "curl": "curl",
@@ -16,8 +17,11 @@ NEEDED = {
     "wrk": "wrk",
 }
 """Programs and their packages, without which nothing can be measured."""
-OF_PEERS = {"haproxy": "haproxy"}
-"""The same, without which one peer is left out."""
+STREAM_MODULE = "ngx_stream_module.so"
+OF_PEERS = {"haproxy": "haproxy", STREAM_MODULE: "libnginx-mod-stream"}
+"""The same, without which one peer is left out, or of scenarios that need a module of it."""
+MODULES = Path("/usr/lib/nginx/modules")
+"""Of Debian's nginx."""
 
 
 def demand(of_peers: Iterable[str]) -> None:
@@ -33,7 +37,11 @@ def demand(of_peers: Iterable[str]) -> None:
 
 
 def _missing(wanted: dict[str, str]) -> dict[str, str]:
-    return {program: package for program, package in wanted.items() if shutil.which(program) is None}
+    return {program: package for program, package in wanted.items() if not _there(program)}
+
+
+def _there(program: str) -> bool:
+    return (MODULES / program).exists() if program.endswith(".so") else shutil.which(program) is not None
 
 
 def _install(packages: list[str]) -> None:

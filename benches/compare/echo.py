@@ -10,7 +10,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from benches.compare import programs
 from benches.compare.client import run
-from benches.compare.correct import HOST, demand_headers, once_routed
+from benches.compare.correct import FORGED, HOST, demand_headers, once_routed
 from benches.compare.peers import Peer
 from benches.compare.scenarios import Echo
 
@@ -32,7 +32,7 @@ def check(scenario: Echo, peer: Peer) -> None:
 
 def _opened(port: int) -> ClientConnection:
     sock = socket.create_connection(("127.0.0.1", port), 10)
-    return connect(f"ws://{HOST}/echo", sock=sock, compression=None, proxy=None)
+    return connect(f"ws://{HOST}/echo", sock=sock, compression=None, proxy=None, additional_headers=FORGED)
 
 
 def talked(scenario: Echo, peer: Peer, seconds: int) -> tuple[int, float]:

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benches.compare import process, progress
+from benches.compare.cores import OTHER_CORE
 from benches.compare.peers import Peer
-from benches.compare.peers.base import OTHER_CORE
 from benches.compare.scenarios import Idle
+from benches.compare.turns import take
 
 # What first connections make and later ones share is start-up. They are too few for what they leave behind to count.
 WARM_UP_PART = 100
@@ -40,8 +41,15 @@ class Idled:
 
 
 def measure(scenario: Idle, peers: Sequence[Peer]) -> dict[str, Idled]:
-    """By name of peer. Raises `SystemExit` when a connection was not kept."""
-    return {peer.name: _one(scenario, peer) for peer in peers}
+    """By name of peer, but those that did not keep a connection."""
+    found: dict[str, Idled] = {}
+
+    def one(peer: Peer) -> None:
+        found[peer.name] = _one(scenario, peer)
+
+    for peer in peers:
+        take(peer, one)
+    return found
 
 
 def _one(scenario: Idle, peer: Peer) -> Idled:

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benches.compare import backend, calls, churn, correct, echo, idle, latency, load, lookup, programs, verdict, work
+from benches.compare import (
+    backend,
+    bulk,
+    calls,
+    churn,
+    correct,
+    echo,
+    idle,
+    latency,
+    load,
+    lookup,
+    programs,
+    verdict,
+    work,
+)
 from benches.compare.certificate import Pair
 from benches.compare.peers import Peer
 from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Lookup, Scenario, site
@@ -61,10 +75,6 @@ def _check(scenario: Scenario, peer: Peer) -> None:
     correct.check(peer, scenario.way)
 
 
-def _each_transfer(_: Bulk, __: Peer) -> None:
-    """Is checked as it is measured."""
-
-
 OURS = frozenset({programs.ENDS})
 KINDS: Mapping[type, Kind] = {
     Load: Kind(_web, work.check, load.measure),
@@ -73,7 +83,7 @@ KINDS: Mapping[type, Kind] = {
     Churn: Kind(_web, churn.check, churn.measure, OURS),
     Latency: Kind(_web, _check, latency.measure, OURS),
     Handshakes: Kind(_web, _check, load.measure),
-    Bulk: Kind(_bulk, _each_transfer, load.measure),
+    Bulk: Kind(_bulk, bulk.check, load.measure),
     Idle: Kind(_web, _check, idle.measure),
     Lookup: Kind(_web, _check, lookup.measure),
 }

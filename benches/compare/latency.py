@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from benches.compare import churn, progress
 from benches.compare.churn import Held
-from benches.compare.load import WARM_UP_SECONDS, in_turn
+from benches.compare.load import WARM_UP_SECONDS
 from benches.compare.peers import Peer
 from benches.compare.scenarios import Latency
+from benches.compare.turns import in_turn, take
 
 SHORTFALL = 0.98
 """The part of the requests that has to be answered: with less the rate was not held."""
@@ -44,15 +45,22 @@ class Paced:
 
 
 def measure(scenario: Latency, peers: Sequence[Peer]) -> dict[str, Paced]:
-    """By name of peer. Raises `SystemExit` when a request failed, or the rate was not held."""
+    """By name of peer, but those that failed a request, or did not hold the rate."""
     turns: dict[str, list[Held]] = {peer.name: [] for peer in peers}
-    for peer in peers:
+
+    def warm_up(peer: Peer) -> None:
         churn.asked(scenario, peer, scenario.rate, WARM_UP_SECONDS)
+
+    def one(peer: Peer) -> None:
+        turns[peer.name].append(turn(scenario, peer))
+        progress.turn(scenario, peer.name, number + 1, scenario.metric.text(turns[peer.name][-1].p99))
+
+    for peer in peers:
+        take(peer, warm_up)
     for number in range(scenario.rounds):
         for peer in in_turn(peers, number):
-            turns[peer.name].append(turn(scenario, peer))
-            progress.turn(scenario, peer.name, number + 1, scenario.metric.text(turns[peer.name][-1].p99))
-    return {name: Paced(tuple(each)) for name, each in turns.items()}
+            take(peer, one)
+    return {peer.name: Paced(tuple(turns[peer.name])) for peer in peers if not peer.failure}
 
 
 def turn(scenario: Latency, peer: Peer) -> Held:

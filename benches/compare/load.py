@@ -9,17 +9,18 @@ import os
 import re
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
 
-from benches.compare import bulk, calls, client, echo, process, progress, resuming_client
+from benches.compare import bulk, calls, client, echo, process, progress, resuming_client, work
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.scenarios import HOST_PATHS, Bulk, Calls, Echo, Handshakes, Load
+from benches.compare.turns import in_turn, take
 
-Each = TypeVar("Each")
 WARM_UP_SECONDS = 1
 Driven = Load | Calls | Echo | Handshakes | Bulk
 POST = """
@@ -70,29 +71,46 @@ class Loaded:
 
 
 def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
-    """By name of peer. Raises `SystemExit` when a request failed."""
+    """By name of peer, but those that failed a request."""
     turns: dict[str, list[Turn]] = {peer.name: [] for peer in peers}
-    for peer in peers:
+
+    def warm_up(peer: Peer) -> None:
         _drive(scenario, peer, warm_up=True)
+
+    def one(peer: Peer) -> None:
+        turns[peer.name].append(_turn(scenario, peer))
+        progress.turn(scenario, peer.name, number + 1, scenario.metric.text(turns[peer.name][-1].cpu_microseconds))
+
+    for peer in peers:
+        take(peer, warm_up)
     for number in range(scenario.rounds):
         for peer in in_turn(peers, number):
-            turns[peer.name].append(_turn(scenario, peer))
-            progress.turn(scenario, peer.name, number + 1, scenario.metric.text(turns[peer.name][-1].cpu_microseconds))
-    return {name: Loaded(tuple(each)) for name, each in turns.items()}
-
-
-def in_turn(peers: Sequence[Each], number: int) -> list[Each]:
-    """There in one round and back in the next: drift that goes one way favours nobody."""
-    return list(reversed(peers)) if number % 2 else list(peers)
+            take(peer, one)
+    return {peer.name: Loaded(tuple(turns[peer.name])) for peer in peers if not peer.failure}
 
 
 def _turn(scenario: Driven, peer: Peer) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
     done, rate = _drive(scenario, peer)
     spent = process.cpu_nanoseconds(peer.pid) - before
-    if peer.site.logged:  # or the disk would be full of lines
-        os.truncate(peer.log, 0)
+    if peer.site.logged:
+        _demand_lines(peer, int(done))
+        os.truncate(peer.log, 0)  # or the disk would be full of lines
     return Turn(done, rate, spent / done / 1000)
+
+
+def _demand_lines(peer: Peer, requests: int) -> None:
+    """What is not written down costs nothing. The last lines may be a moment late."""
+    end = time.monotonic() + work.LOGGED_WITHIN_SECONDS
+    while (found := _lines(peer.log)) < requests:
+        if time.monotonic() > end:
+            raise SystemExit(f"{peer.name}: {found} lines in the access log for {requests} requests")
+        time.sleep(0.05)
+
+
+def _lines(log: Path) -> int:
+    with log.open("rb") as written:
+        return sum(piece.count(b"\n") for piece in iter(lambda: written.read(1 << 20), b""))
 
 
 def _drive(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> tuple[float, float]:
@@ -152,7 +170,8 @@ def handshakes(scenario: Handshakes, peer: Peer, seconds: int) -> tuple[int, flo
 def _full(peer: Peer, port: int, seconds: int) -> tuple[int, float]:
     """The client closes as soon as it can: what comes after a handshake hardly counts. `*` stands for a full one."""
     command = ["openssl", "s_time", "-new", "-tls1_3", "-ciphersuites", CIPHER, "-time", str(seconds)]
-    said = run(peer, [*command, "-connect", f"127.0.0.1:{port}"], seconds)
+    offered = resuming_client.environment(peer.folder)
+    said = run(peer, [*command, "-connect", f"127.0.0.1:{port}"], seconds, offered)
     done = re.search(r"(\d+) connections in (\d+) real seconds", said)
     if not done or not int(done[1]) or not re.search(rf"^\*{{{done[1]}}}\s", said, re.MULTILINE):
         raise SystemExit(f"{peer.name}: no full handshakes:\n{said}")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benches.compare import progress
+from benches.compare.cores import OTHER_CORE, PROXY_CORE
 from benches.compare.peers import Peer
-from benches.compare.peers.base import OTHER_CORE, PROXY_CORE
 from benches.compare.programs import ROOT
 from benches.compare.scenarios import ONE_HOST, Lookup
 from benches.compare.verdict import OURS
@@ -58,6 +58,8 @@ def measure(scenario: Lookup, peers: Sequence[Peer]) -> dict[str, Looked]:
         counts = (1, scenario.connections)
         times = ["--warm-up-time", str(WARM_UP_SECONDS), "--measurement-time", str(scenario.seconds)]
         pattern = f"^lookup/{KIND}/({'|'.join(map(str, counts))})$"
+        for count in counts:
+            written(count).unlink(missing_ok=True)  # what an earlier run found is not this one's
         _run([*BENCH, "--", pattern, *times, "--noplot"], str(PROXY_CORE))
         one.values.append(found(counts[0]))
         many.values.append(found(counts[1]))
@@ -66,10 +68,18 @@ def measure(scenario: Lookup, peers: Sequence[Peer]) -> dict[str, Looked]:
 
 
 def found(hosts: int) -> float:
-    """The median in nanoseconds that criterion has just written down."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    said = (target / "criterion" / "lookup" / KIND / str(hosts) / "new" / "estimates.json").read_text("utf-8")
+    """The median in nanoseconds that criterion has just written down. Raises `SystemExit` when it has not."""
+    try:
+        said = written(hosts).read_text("utf-8")
+    except FileNotFoundError:
+        raise SystemExit(f"the bench of the lookup has measured nothing with {hosts} hosts") from None
     return float(json.loads(said)["median"]["point_estimate"])
+
+
+def written(hosts: int) -> Path:
+    """Where criterion writes it down."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    return target / "criterion" / "lookup" / KIND / str(hosts) / "new" / "estimates.json"
 
 
 def _run(command: Sequence[str], cores: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from benches.compare import cores
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Facts at the start of a run, and two at its end."""
@@ -27,6 +29,8 @@ class Machine(msgspec.Struct, frozen=True):
     """UTC, ISO 8601."""
     load_at_start: float
     """Average of the last minute."""
+    shared_core: bool = False
+    """The proxy and what loads it ran on two threads of one core."""
     ended: str = ""
     load_at_end: float = 0.0
 
@@ -34,11 +38,12 @@ class Machine(msgspec.Struct, frozen=True):
         """To read, one fact a line."""
         inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
         load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
-        busy = max(self.load_at_start, self.load_at_end) > 2 * self.cores
+        busy = max(self.load_at_start, self.load_at_end) > self.cores + 1
         return [
             f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
             f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),
             f"{self.began} to {self.ended}, {load}",
+            *(["proxy and load ran on two threads of one core"] if self.shared_core else []),
             *(["**the machine had other work: these figures are rough**"] if busy else []),
         ]
 
@@ -55,6 +60,7 @@ def seen() -> Machine:
         python=platform.python_version(),
         began=_now(),
         load_at_start=os.getloadavg()[0],
+        shared_core=cores.SHARED,
     )
 
 

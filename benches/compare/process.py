@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,12 +23,30 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_nanoseconds(pid: int) -> int:
-    """Time on a processor so far, of all threads of the tree that are alive, in user and kernel mode."""
-    total = 0
-    for member in tree(pid):
-        for task in Path(f"/proc/{member}/task").iterdir():
-            total += int((task / "schedstat").read_text(encoding="ascii").split()[0])
-    return total
+    """Time on a processor so far, of the tree with what has ended in it, in user and kernel mode.
+
+    Threads are exact to the nanosecond, also those that have ended; of children that have ended there are ticks, of
+    10 ms mostly.
+    """
+    return sum(_cpu_clock(member) + _of_ended_children(member) for member in tree(pid))
+
+
+def _cpu_clock(pid: int) -> int:
+    """The process's own clock, by its number: see clock_getcpuclockid(3)."""
+    scheduled = 2
+    try:
+        return time.clock_gettime_ns((~pid << 3) | scheduled)
+    except OSError:
+        return 0  # it has just ended: its parent has its time
+
+
+def _of_ended_children(pid: int) -> int:
+    with contextlib.suppress(OSError):
+        # A name may hold spaces and brackets; what follows the last one are fields 3 and on of proc_pid_stat(5).
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        user, system = fields[13], fields[14]
+        return (int(user) + int(system)) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return 0
 
 
 def memory_bytes(pid: int) -> int:

@@ -55,9 +55,11 @@ class BoundFound(msgspec.Struct, frozen=True):
     word: str
     """Kept, or broken by how much."""
     state: str
-    """`kept`, `broken` or `not measured`."""
+    """`kept`, `broken`, `not settled` or `not measured`."""
     sentence: str
     """All of it in one line."""
+    promised: bool = True
+    """It is one that this project is held to."""
 
 
 class ScenarioFound(msgspec.Struct, frozen=True):
@@ -158,5 +160,12 @@ def _plain(value: Any) -> Any:
 
 
 def _bound(verdict: Verdict) -> BoundFound:
-    state = "kept" if verdict.kept else "broken" if verdict.broken else "not measured"
-    return BoundFound(verdict.metric, verdict.figure, verdict.limit, verdict.word, state, verdict.sentence)
+    return BoundFound(
+        verdict.metric,
+        verdict.figure,
+        verdict.limit,
+        verdict.word,
+        verdict.state,
+        verdict.sentence,
+        verdict.bound.promised,
+    )

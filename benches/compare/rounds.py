@@ -35,8 +35,8 @@ def figure(found: Measured) -> float:
 
 
 def ratios(mine: Measured, its: Measured) -> list[float]:
-    """Round by round: what disturbs a round disturbs both."""
-    return [one / other for one, other in zip(mine.values, its.values, strict=True)]
+    """Round by round: what disturbs a round disturbs both. Beside nothing, all is infinitely much."""
+    return [one / other if other else math.inf for one, other in zip(mine.values, its.values, strict=True)]
 
 
 def differences(mine: Measured, its: Measured) -> list[float]:

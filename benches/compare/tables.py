@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from benches.compare.record import BASE, Record, ScenarioFound, Spread
+from typing import get_args
+
+from benches.compare.record import BASE, BoundFound, Record, ScenarioFound, Spread
+from benches.compare.verdict import State
 
 
 def markdown(kept: Record) -> str:
@@ -15,11 +18,17 @@ def markdown(kept: Record) -> str:
 
 
 def bounds(kept: Record) -> list[str]:
-    """All of them in one table, in the order of the scenarios."""
+    """Those that this project is held to, and those that it only should not be above, in the order of the scenarios."""
+    found = [(scenario, bound) for scenario in kept.scenarios for bound in scenario.bounds]
+    held, beside = ([each for each in found if each[1].promised == promised] for promised in (True, False))
+    lines = _bounds(held)
+    return [*lines, "", "Beside these, what should not be above others:", "", *_bounds(beside)] if beside else lines
+
+
+def _bounds(found: list[tuple[ScenarioFound, BoundFound]]) -> list[str]:
     rows = [
         f"| {scenario.name}: {bound.metric} | {bound.found} | {bound.at_most} | {bound.word} |"
-        for scenario in kept.scenarios
-        for bound in scenario.bounds
+        for scenario, bound in found
     ]
     return ["| scenario | found | at most | |", "|---|---|---|---|", *rows]
 
@@ -39,9 +48,10 @@ def of_scenario(scenario: ScenarioFound, versions: dict[str, str]) -> list[str]:
 
 def unmet(kept: Record) -> list[str]:
     """Says plainly which bounds are not met and by how much, and which nobody measured."""
-    held, broken, missing = (kept.bounds(state) for state in ("kept", "broken", "not measured"))
-    lines = [f"{len(held)} bounds are kept, {len(broken)} broken, {len(missing)} not measured.", ""]
-    lines += [f"- {scenario.name}: {bound.sentence}" for scenario, bound in (*broken, *missing)]
+    held, broken, open_, missing = (kept.bounds(state) for state in get_args(State))
+    counts = f"{len(broken)} broken, {len(open_)} not settled, {len(missing)} not measured"
+    lines = [f"{len(held)} bounds are kept, {counts}.", ""]
+    lines += [f"- {scenario.name}: {bound.sentence}" for scenario, bound in (*broken, *open_, *missing)]
     return lines
 
 

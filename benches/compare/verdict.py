@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from benches.compare.rounds import Interval, Measured, differences, figure, interval, ratios
 from benches.compare.scenarios import EVERY_PEER, Bound, Scenario
@@ -11,6 +12,7 @@ from benches.compare.scenarios import EVERY_PEER, Bound, Scenario
 OURS, FLOOR = "fastingress", "bare relay"
 Results = Mapping[str, Measured]
 """By name of peer."""
+State = Literal["kept", "broken", "not settled", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,14 @@ class Verdict:
     """The one that it is about, or the best of those."""
 
     @property
-    def broken(self) -> bool:
-        """By the median: noise neither keeps nor breaks a bound."""
-        return self.found is not None and self.found.median > self.bound.at_most
-
-    @property
-    def kept(self) -> bool:
-        """True of what was measured and is not broken."""
-        return self.found is not None and not self.broken
+    def state(self) -> State:
+        """Judged by the whole interval: a bound within it is not settled."""
+        found, most = self.found, self.bound.at_most
+        if found is None:
+            return "not measured"
+        if found.low <= most < found.high:
+            return "not settled"
+        return "kept" if found.high <= most else "broken"
 
     @property
     def metric(self) -> str:
@@ -64,13 +66,13 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """Kept, broken and by how much; and whether another run might say otherwise."""
+        """Kept, or broken and by how much; of one that is not settled, what the median says."""
         found, most = self.found, self.bound.at_most
         if found is None:
             return "not measured"
         excess = self._text(found.median - most) if self.bound.over else f"{found.median / most - 1:.1%}"
-        said = f"**broken by {excess}**" if self.broken else "kept"
-        return said + (", within the noise" if found.low <= most < found.high else "")
+        said = f"**broken by {excess}**" if found.median > most else "kept"
+        return f"not settled, by the median {said}" if self.state == "not settled" else said
 
     @property
     def sentence(self) -> str:

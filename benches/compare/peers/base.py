@@ -11,9 +11,8 @@ from pathlib import Path
 
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
+from benches.compare.cores import PROXY_CORE
 from benches.compare.scenarios import PLAIN, Site, Way
-
-PROXY_CORE, OTHER_CORE = 0, 1
 
 # Each peer sets these on every request, from what it knows itself and not from what the client claims.
 FORWARDED = (
@@ -59,6 +58,8 @@ class Peer(ABC):
         """TLS that passes through, or a TCP service."""
         self.backend = backend
         self.pair = pair
+        self.failure = ""
+        """Why it is measured no more."""
         self._child: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -69,6 +70,12 @@ class Peer(ABC):
     @abstractmethod
     def command(self) -> list[str]:
         """Writes the configuration into `folder`; the command that then stays in the foreground."""
+
+    @classmethod
+    def needs(cls, way: Way) -> set[str]:
+        """Programs and modules, to be had from wherever they come from, without which it cannot serve clients so."""
+        del way
+        return {cls.program}
 
     def port_of(self, way: Way) -> int:
         """The port for clients that speak so."""

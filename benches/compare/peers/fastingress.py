@@ -7,6 +7,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 
+from benches.compare import programs
 from benches.compare.peers.base import ADDED, Peer, added_path, replace
 from benches.compare.scenarios import HOST_PATHS
 
@@ -108,6 +109,15 @@ HOST_PATH = """
 """
 
 
+def _commit() -> str:
+    """Of the checkout that the bench is run from, marked when it has changes; empty outside of one."""
+    command = ["git", "-C", str(programs.ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return ""
+
+
 class Fastingress(Peer):
     """This project, as installed beside the Python that runs the comparison."""
 
@@ -117,7 +127,8 @@ class Fastingress(Peer):
     @classmethod
     def version(cls) -> str:
         command = [sys.executable, "-m", "fastingress", "--version"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+        return f"{said}, commit {commit}" if (commit := _commit()) else said
 
     @property
     def log(self) -> Path:

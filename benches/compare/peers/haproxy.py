@@ -11,11 +11,13 @@ from pathlib import Path
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
 from benches.compare.scenarios import HOST_PATHS
 
+MAXCONN = 10_200
 CONFIG = """
 global
     nbthread 1
-    maxconn 10200
+    maxconn {maxconn}
     {log}
+    # It starts with fewer descriptors than {maxconn} connections may take, as the others do.
     no strict-limits
     {socket}
 defaults
@@ -26,7 +28,10 @@ defaults
     timeout tunnel 3600s
     timeout http-keep-alive 3600s
     option http-keep-alive
+    # Any connection to the backend may be used for any client, and stays open, as the others have it.
     http-reuse always
+    # Long bodies move through a pipe of the kernel where they can, as this project's do.
+    option splice-auto
     {line}
 {frontends}
 backend back
@@ -87,6 +92,7 @@ global
     maxconn 1000
 defaults
     mode tcp
+    option splice-auto
     timeout connect 5s
     timeout client 3600s
     timeout server 3600s
@@ -170,6 +176,7 @@ class HAProxy(Peer):
         frontends += FRONTEND.format(scheme="https", binds=secure, kept=kept, strict=strict, added="", hosts=hosts)
         return CONFIG.format(
             frontends=frontends,
+            maxconn=MAXCONN,
             backend=self.backend,
             spoken="proto h2" if self.way == "grpc-tls" else "",
             log="log stdout format raw local0" if self.site.logged else "",

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from benches.compare import programs
+from benches.compare.debian import STREAM_MODULE
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
 from benches.compare.scenarios import HOST_PATHS, Way
 
@@ -29,6 +30,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    # As ingress-nginx has it by default: an answer is passed on as it comes.
     proxy_buffering off;
     upstream backend {{
         server 127.0.0.1:{backend};
@@ -36,6 +38,7 @@ http {{
         keepalive_requests 100000000;
     }}
     client_max_body_size 0;
+    # Nor is a body kept until it is whole, as none of the others does: it would go through a file.
     proxy_request_buffering off;
     proxy_http_version 1.1;
 {told}
@@ -168,12 +171,18 @@ class Nginx(Peer):
 
     name = "nginx"
     program = "nginx"
+    log_buffer = ""
+    """As ingress-nginx has it by default: each line is written at once."""
 
     @classmethod
     def version(cls) -> str:
         said = cls._built()
         library = re.findall(r"(?:running|built) with (OpenSSL \S+)", said)
         return f"{said.partition('nginx/')[2].split()[0]}, {library[-1]}"
+
+    @classmethod
+    def needs(cls, way: Way) -> set[str]:
+        return super().needs(way) | ({STREAM_MODULE} if way in ("passthrough", "tcp") else set())
 
     @classmethod
     def missing(cls, way: Way) -> str:
@@ -216,8 +225,7 @@ class Nginx(Peer):
         )
 
     def _log(self) -> str:
-        """As ingress-nginx has it: no buffer, so each line is written at once."""
-        return f"log_format line escape=json '{json.dumps(LINE)}';\n    access_log {self.log} line;"
+        return f"log_format line escape=json '{json.dumps(LINE)}';\n    access_log {self.log} line{self.log_buffer};"
 
     def _hosts(self) -> str:
         """A server for each, and one for all that are not there."""
@@ -249,7 +257,7 @@ class Nginx(Peer):
     @classmethod
     def _module(cls) -> Path:
         folder = re.search(r"--modules-path=(\S+)", cls._built())
-        return Path(folder[1] if folder else "modules") / "ngx_stream_module.so"
+        return Path(folder[1] if folder else "modules") / STREAM_MODULE
 
     @classmethod
     def _built(cls) -> str:
@@ -258,7 +266,14 @@ class Nginx(Peer):
 
 
 class CurrentNginx(Nginx):
-    """A current build beside Debian's, with the same configuration."""
+    """A current build beside Debian's, with the same configuration but for a buffer of the access log."""
 
     name = "current nginx"
     program = programs.CURRENT_NGINX
+    log_buffer = " buffer=64k flush=1s"
+    """As this project writes its own: 64 KiB at a time, or what there is after a while."""
+
+    @classmethod
+    def needs(cls, way: Way) -> set[str]:
+        del way
+        return {cls.program}

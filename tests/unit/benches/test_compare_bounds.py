@@ -39,7 +39,7 @@ def test_the_better_of_two_is_the_one_with_the_lower_median() -> None:
     (found,) = verdicts(scenario(BETTER), results)
     assert found.sentence == (
         "CPU per request to the best of nginx and HAProxy, HAProxy is 0.80 (0.80 to 0.90), at most 0.85: "
-        "kept, within the noise"
+        "not settled, by the median kept"
     )
 
 

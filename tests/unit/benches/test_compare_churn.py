@@ -111,6 +111,7 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
 ) -> None:
     proxy.name = name
     monkeypatch.setattr(churn, "OVER_SECONDS", 0.0)
+    monkeypatch.setattr(churn, "CHANGES_MADE", 0.0)
     monkeypatch.setattr(churn, "run", lambda *_: SAID)
     with closing(churn.Changes(cast("Peer", proxy))) as changes:
         course = churn.Course(CHURN, cast("Peer", proxy), changes)
@@ -123,6 +124,15 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
     found = course.churned(500)
     assert (found.values, found.unchanged.values, course.full_rate) == ([1500.0, 1500.0], [1500.0, 1500.0], 2000)
     assert "4 of 8,000 failed, 14 connections made anew" in found.beside
+
+
+def test_a_turn_with_too_few_changes_is_a_failure(proxy: Changing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(churn, "OVER_SECONDS", 0.0)
+    monkeypatch.setattr(churn, "run", lambda *_: SAID)
+    with closing(churn.Changes(cast("Peer", proxy))) as changes:
+        course = churn.Course(CHURN, cast("Peer", proxy), changes)
+        with pytest.raises(SystemExit, match="changes in a turn, which has to have"):
+            course.round(0, 500)
 
 
 def test_no_path_of_the_added_host_begins_with_another() -> None:

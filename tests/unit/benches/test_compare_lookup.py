@@ -19,15 +19,20 @@ from benches.compare.verdict import verdicts
 (LOOKUP,) = (each for each in SCENARIOS if isinstance(each, Lookup))
 
 
+def measured(target: Path) -> Mock:
+    """What criterion writes down."""
+    for hosts, nanoseconds in ((1, 30.0), (10_000, 700.0)):
+        folder = target / "criterion" / "lookup" / lookup.KIND / str(hosts) / "new"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "estimates.json").write_text(json.dumps({"median": {"point_estimate": nanoseconds}}))
+    return Mock(returncode=0)
+
+
 @pytest.fixture
 def criterion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mock:
     """In place of every command; 30 ns with one host, 700 ns with ten thousand."""
     monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path))
-    for hosts, nanoseconds in ((1, 30.0), (10_000, 700.0)):
-        folder = tmp_path / "criterion" / "lookup" / lookup.KIND / str(hosts) / "new"
-        folder.mkdir(parents=True)
-        (folder / "estimates.json").write_text(json.dumps({"median": {"point_estimate": nanoseconds}}))
-    command = Mock(return_value=Mock(returncode=0))
+    command = Mock(side_effect=lambda *_, **__: measured(tmp_path))
     monkeypatch.setattr(subprocess, "run", command)
     return command
 
@@ -40,8 +45,15 @@ def test_the_bound_is_on_what_many_hosts_take_more_than_one(criterion: Mock) -> 
 
 
 def test_a_bench_that_does_not_run_ends_the_measurement(criterion: Mock) -> None:
-    criterion.return_value = Mock(returncode=101, stdout="", stderr="error: could not compile")
+    criterion.side_effect = lambda *_, **__: Mock(returncode=101, stdout="", stderr="error: could not compile")
     with pytest.raises(SystemExit, match="could not compile"):
+        lookup.measure(LOOKUP, [])
+
+
+def test_figures_of_an_earlier_run_are_not_taken_for_this_ones(criterion: Mock, tmp_path: Path) -> None:
+    measured(tmp_path)
+    criterion.side_effect = lambda *_, **__: Mock(returncode=0)
+    with pytest.raises(SystemExit, match="measured nothing with 1 hosts"):
         lookup.measure(LOOKUP, [])
 
 

@@ -74,7 +74,7 @@ def test_many_scenarios_and_peers_do_not_overlap(tmp_path: Path) -> None:
 def test_the_page_has_bounds_machine_versions_and_the_pictures_that_there_are() -> None:
     text = page.text(run(CPU), {"cpu"})
     assert "| http1: CPU per request to nginx | 0.60 | 0.70 | kept |" in text
-    assert "1 bounds are kept, 0 broken, 0 not measured." in text
+    assert "1 bounds are kept, 0 broken, 0 not settled, 0 not measured." in text
     assert "fastingress 0.1.0, nginx 1.22" in text
     assert "/cpu.svg)" in text
     assert "/memory.svg)" not in text

@@ -94,7 +94,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return machine
 
 
-def test_what_is_missing_of_bare_machineis_installed_and_nothing_else(bare_machine: SimpleNamespace) -> None:
+def test_what_is_missing_is_installed_and_nothing_else(bare_machine: SimpleNamespace) -> None:
     debian.demand(["haproxy", "envoy"])
     assert [command[-1] for command in bare_machine.ran] == ["-qq", "haproxy"]
     bare_machine.ran.clear()
@@ -102,7 +102,17 @@ def test_what_is_missing_of_bare_machineis_installed_and_nothing_else(bare_machi
     assert bare_machine.ran == []
 
 
-def test_a_peer_that_bare_machinedoes_not_have_is_no_error_and_a_load_generator_is(
+def test_a_module_is_installed_where_streams_are_measured(
+    bare_machine: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(debian, "MODULES", tmp_path)
+    assert [Nginx.needs(way) for way in ("http1", "tcp")] == [{"nginx"}, {"nginx", debian.STREAM_MODULE}]
+    assert CurrentNginx.needs("tcp") == {"nginx-current"}
+    debian.demand(Nginx.needs("tcp"))
+    assert [command[-1] for command in bare_machine.ran] == ["-qq", "libnginx-mod-stream"]
+
+
+def test_a_peer_that_cannot_be_had_is_no_error_and_a_load_generator_is(
     bare_machine: SimpleNamespace,
 ) -> None:
     bare_machine.has = {}

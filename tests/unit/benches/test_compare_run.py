@@ -86,6 +86,13 @@ def test_the_length_of_long_bodies_is_set() -> None:
     assert bulk.mib == 5
 
 
+def test_what_was_promised_can_be_run_alone() -> None:
+    found = choosing.scenarios([], quick=False, rounds=None, mib=None, promised=True)
+    assert {"http1-1k", "churn", "grpc", "bulk-http1-up"} <= {each.name for each in found}
+    assert all(any(bound.promised for bound in each.bounds) for each in found)
+    assert named(choosing.scenarios(["h2c"], quick=False, rounds=None, mib=None, promised=True)) == ["h2c"]
+
+
 def test_a_quick_look_takes_less_than_four_minutes() -> None:
     parts = [Part(each, choosing.QUICK_PEERS) for each in chosen(quick=True)]
     assert planned.total(parts) < 4 * 60

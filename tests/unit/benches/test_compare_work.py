@@ -115,6 +115,15 @@ def test_handshakes_are_counted(name: str, port: int, tmp_path: Path) -> None:
         assert load.handshakes(asked, peer, 1)[0] > 10
 
 
+def test_each_request_of_a_load_has_its_line_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LOGGED_WITHIN_SECONDS", 0.1)
+    peer = cast("Peer", SimpleNamespace(name="proxy", log=tmp_path / "log"))
+    peer.log.write_text("{}\n" * 5)
+    load._demand_lines(peer, 5)
+    with pytest.raises(SystemExit, match="5 lines in the access log for 6 requests"):
+        load._demand_lines(peer, 6)
+
+
 @pytest.mark.usefixtures("nginx")
 def test_a_full_handshake_is_not_taken_for_a_resumed_one(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,9 +146,11 @@ def test_a_full_handshake_is_not_taken_for_a_resumed_one(
         pytest.param("\n0 connections in 3 real seconds", id="nothing was done"),
     ],
 )
-def test_handshakes_that_are_not_all_full_end_the_run(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_handshakes_that_are_not_all_full_end_the_run(
+    tmp_path: Path, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(load, "run", lambda *_: said)
-    peer = cast("Peer", SimpleNamespace(name="proxy"))
+    peer = cast("Peer", SimpleNamespace(name="proxy", folder=tmp_path))
     with pytest.raises(SystemExit, match="no full handshakes"):
         load._full(peer, 1, 2)
 
