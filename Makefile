@@ -28,7 +28,7 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit bench bench-instructions bench-micro bench-python bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
+.PHONY: help build release run test test-rust test-python test-cluster floods controlplane lint lint-go format audit as-wheel bench bench-instructions bench-micro bench-python bench-scale bench-cluster bench-storm wheel fuzz docs helm h2spec deploy upgrade clean
 .DELETE_ON_ERROR:
 
 help: ## show this list
@@ -84,7 +84,10 @@ audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
 
-bench: release ## compare with other proxies, more than two hours (ARGS="--promised" for one, "--quick" for 4 minutes, "--list")
+as-wheel: $(VENV)/.installed ## build the extension as the wheel has it, with all optimisation (four minutes)
+	$(BIN)/maturin develop --profile wheel --locked
+
+bench: as-wheel ## compare with other proxies, more than two hours (ARGS="--promised" for one, "--quick" for 4 minutes, "--list")
 	$(BIN)/python -m benches.compare $(ARGS)
 
 bench-instructions: $(VENV)/.installed ## count what each step of a request takes, beside the committed counts (ARGS="--write" to renew them)
