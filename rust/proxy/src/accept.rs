@@ -137,35 +137,75 @@ fn reason(error: &io::Error) -> &'static str {
     }
 }
 
+/// A connection whose client may speak.
+enum Settled {
+    /// HTTP/1, with what was read from it already.
+    Http1(Transport, Rc<ConnInfo>, Vec<u8>),
+    /// HTTP/2, the same.
+    Http2(Transport, Rc<ConnInfo>, Vec<u8>),
+}
+
 fn spawn(stream: TcpStream, peer: SocketAddr, port: u16, tls: Option<Arc<Termination>>, worker: &Rc<Worker>) {
     let open = Open::new(worker, if tls.is_some() { Listener::Https } else { Listener::Http });
+    let info = ConnInfo {
+        peer: unmapped(peer),
+        port,
+        tls: None,
+        forwarded_port: port,
+        https_before: false,
+    };
+    let options = &worker.shared.options;
+    if tls.is_none() && !options.use_proxy_protocol && !options.h2c {
+        let client = Client::serve(Transport::Plain(stream), Rc::new(info), Vec::new(), open);
+        tokio::task::spawn_local(client);
+        return;
+    }
+    // Boxed: what settling takes is given back when it is done.
+    let settled = Box::pin(settle(stream, info, tls, worker.clone()));
     tokio::task::spawn_local(async move {
-        let open = open;
-        let mut info = ConnInfo {
-            peer: unmapped(peer),
-            port,
-            tls: None,
-            forwarded_port: port,
-            https_before: false,
-        };
-        if open.worker.shared.options.use_proxy_protocol
-            && let Err(Denied(reason)) = Box::pin(ask_proxy(&stream, &mut info, &open.worker)).await
-        {
-            return open.worker.metrics.refused(reason);
+        let settled = settled.await;
+        match settled {
+            Some(Settled::Http1(stream, info, begun)) => Client::serve(stream, info, begun, open),
+            Some(Settled::Http2(stream, info, begun)) => {
+                Box::pin(h2::serve(stream, begun, info, open.worker.clone())).await;
+                return drop(open);
+            }
+            None => return drop(open),
         }
-        let may_pass = tls.is_some() && open.worker.with_table(RouteTable::has_passthrough);
-        let stream = if may_pass {
-            let terminated = Box::pin(passthrough::divert(stream, &info, &open.worker)).await;
-            let Some(stream) = terminated else { return };
-            stream
+        .await;
+    });
+}
+
+/// Finds out what is spoken on a connection, and by whom. `None` when it has ended, or passes through.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "one keeps its arguments twice, and what passes through keeps this to its end"
+)]
+fn settle(
+    stream: TcpStream,
+    mut info: ConnInfo,
+    tls: Option<Arc<Termination>>,
+    worker: Rc<Worker>,
+) -> impl Future<Output = Option<Settled>> {
+    async move {
+        if worker.shared.options.use_proxy_protocol
+            && let Err(Denied(reason)) = Box::pin(ask_proxy(&stream, &mut info, &worker)).await
+        {
+            worker.metrics.refused(reason);
+            return None;
+        }
+        let Some(tls) = tls else {
+            return Box::pin(settle_plain(stream, info, &worker)).await;
+        };
+        let stream = if worker.with_table(RouteTable::has_passthrough) {
+            Box::pin(passthrough::divert(stream, &info, &worker)).await?
         } else {
             stream
         };
-        match tls {
-            None => Box::pin(serve_plain(stream, info, &open.worker)).await,
-            Some(tls) => Box::pin(serve_tls(stream, info, tls, &open.worker)).await,
-        }
-    });
+        let (stream, info, is_http2) = Box::pin(terminate(stream, info, tls, &worker)).await?;
+        let settled = if is_http2 { Settled::Http2 } else { Settled::Http1 };
+        Some(settled(stream, info, Vec::new()))
+    }
 }
 
 /// Learns from the PROXY header whose connection it is.
@@ -176,18 +216,6 @@ async fn ask_proxy(stream: &TcpStream, info: &mut ConnInfo, worker: &Worker) -> 
         info.https_before = told.destination.port() == HTTPS;
     }
     Ok(())
-}
-
-async fn serve_tls(stream: TcpStream, info: ConnInfo, tls: Arc<Termination>, worker: &Rc<Worker>) {
-    // Boxed: what a handshake takes is given back when it is done.
-    let Some((stream, info, is_http2)) = Box::pin(terminate(stream, info, tls, worker)).await else {
-        return;
-    };
-    if is_http2 {
-        Box::pin(h2::serve(stream, Vec::new(), info, worker.clone())).await;
-    } else {
-        Client::serve(stream, info, Vec::new(), worker.clone()).await;
-    }
 }
 
 /// The handshake; whether HTTP/2 was chosen in it.
@@ -220,19 +248,19 @@ async fn terminate(
 }
 
 /// On the plain port HTTP/2 is told by its first bytes, where it is served there at all.
-async fn serve_plain(stream: TcpStream, info: ConnInfo, worker: &Rc<Worker>) {
+async fn settle_plain(stream: TcpStream, info: ConnInfo, worker: &Worker) -> Option<Settled> {
     let (mut stream, info) = (Transport::Plain(stream), Rc::new(info));
     let mut begun = Vec::new();
     if worker.shared.options.h2c {
         let wait = Duration::from_millis(worker.shared.options.head_timeout_ms.into());
-        match Box::pin(timeout(wait, read_preface(&mut stream, &mut begun))).await {
-            Ok(Ok(true)) => return Box::pin(h2::serve(stream, begun, info, worker.clone())).await,
+        match timeout(wait, read_preface(&mut stream, &mut begun)).await {
+            Ok(Ok(true)) => return Some(Settled::Http2(stream, info, begun)),
             Ok(Ok(false)) => {}
-            Ok(Err(_)) | Err(_) if begun.is_empty() => return,
+            Ok(Err(_)) | Err(_) if begun.is_empty() => return None,
             Ok(Err(_)) | Err(_) => {}
         }
     }
-    Client::serve(stream, info, begun, worker.clone()).await;
+    Some(Settled::Http1(stream, info, begun))
 }
 
 /// Reads until it is clear whether this is the preface of HTTP/2 (RFC 9113, 3.3).

@@ -3,6 +3,7 @@
 //!
 //! While it waits it is a small task without buffers. What happens to a request is in `request`.
 
+use crate::accept::Open;
 use crate::buffers::Lease;
 use crate::conn::ConnInfo;
 use crate::deadline::Deadline;
@@ -84,15 +85,32 @@ enum Next {
     Quiet,
 }
 
+/// What is known of a head that has not come yet, or not wholly.
+#[derive(Default)]
+struct Awaited {
+    scan: Scan,
+    /// When the first part of it was seen.
+    since: Option<Instant>,
+    /// Taken when all of it is here: an idle connection has none.
+    head: Option<Box<Head>>,
+}
+
 impl Client {
     /// Serves a connection of HTTP/1 until it ends. `inbuf` was read from it already.
-    pub async fn serve(stream: Transport, info: Rc<ConnInfo>, inbuf: Vec<u8>, worker: Rc<Worker>) {
-        let slot = worker.register();
-        let mut client = Client::new(stream, info, worker);
+    ///
+    /// No `async fn`: one keeps its arguments beside what is made of them, for as long as the connection lives.
+    pub fn serve(stream: Transport, info: Rc<ConnInfo>, inbuf: Vec<u8>, open: Open) -> impl Future<Output = ()> {
+        let slot = open.worker().register();
+        let mut client = Client::new(stream, info, open.worker().clone());
         client.inbuf = inbuf;
         client.slot = Some(slot);
-        let after = client.requests().await;
-        client.close(after).await;
+        async move {
+            let after = client.requests().await;
+            client.close(after).await;
+            // The socket first: once no connection is counted, none is open.
+            drop(client);
+            drop(open);
+        }
     }
 
     /// A client whose requests are served one by one by whoever makes it.
@@ -110,54 +128,57 @@ impl Client {
     }
 
     async fn requests(&mut self) -> After {
-        let idle = Duration::from_millis(self.worker.shared.options.idle_timeout_ms.into());
         loop {
-            let (after, now) = match self.next().await {
-                Next::Request(head, parsed, arrival) => Box::pin(request::serve(self, head, parsed, arrival)).await,
-                Next::Refused(failure, head) => {
-                    let after = Box::pin(respond::refuse(self, &head, failure)).await;
-                    self.worker.give_head(head);
-                    (after, Instant::now())
-                }
+            // One type for both: what they are made of would be kept beside them.
+            let served: Pin<Box<dyn Future<Output = (After, Instant)> + '_>> = match self.next().await {
+                Next::Request(head, parsed, arrival) => Box::pin(request::serve(self, head, parsed, arrival)),
+                Next::Refused(failure, head) => Box::pin(self.refuse(failure, head)),
                 Next::Quiet => return After::Close,
             };
+            let (after, now) = served.await;
             if after != After::KeepAlive {
                 return after;
             }
+            let idle = Duration::from_millis(self.worker.shared.options.idle_timeout_ms.into());
             self.deadline.set(now + idle);
         }
     }
 
-    async fn next(&mut self) -> Next {
-        let mut head = self.worker.take_head();
-        let mut scan = Scan::default();
-        let mut since = None;
-        let outcome = poll_fn(|cx| self.poll_next(cx, &mut head, &mut scan, &mut since)).await;
-        match outcome {
-            Ok((parsed, bytes)) => {
-                let start = since.map_or_else(std::time::Instant::now, Instant::into_std);
-                Next::Request(head, parsed, Arrival { start, bytes })
-            }
-            Err(Some(failure)) => Next::Refused(failure, head),
-            Err(None) => {
-                self.worker.give_head(head);
-                Next::Quiet
-            }
-        }
+    async fn refuse(&mut self, failure: Failure, head: Box<Head>) -> (After, Instant) {
+        let after = respond::refuse(self, &head, failure).await;
+        self.worker.give_head(head);
+        (after, Instant::now())
+    }
+
+    fn next(&mut self) -> impl Future<Output = Next> {
+        let mut awaited = Awaited::default();
+        poll_fn(move |cx| {
+            let outcome = std::task::ready!(self.poll_next(cx, &mut awaited));
+            let Awaited { since, head, .. } = std::mem::take(&mut awaited);
+            let head = || head.unwrap_or_else(|| self.worker.take_head());
+            Poll::Ready(match outcome {
+                Ok((parsed, bytes)) => {
+                    let start = since.map_or_else(std::time::Instant::now, Instant::into_std);
+                    Next::Request(head(), parsed, Arrival { start, bytes })
+                }
+                Err(Some(failure)) => Next::Refused(failure, head()),
+                Err(None) => Next::Quiet,
+            })
+        })
     }
 
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        head: &mut Head,
-        scan: &mut Scan,
-        since: &mut Option<Instant>,
+        awaited: &mut Awaited,
     ) -> Poll<Result<(parse::Request, usize), Option<Failure>>> {
         let Self {
             stream, inbuf, worker, ..
         } = self;
         let limits = &worker.shared.limits;
+        let Awaited { scan, head, .. } = &mut *awaited;
         let read = poll_head(cx, stream, inbuf, scan, limits, &worker.buffers, |bytes| {
+            let head = head.get_or_insert_with(|| worker.take_head());
             parse::parse(bytes, limits, head).map(|parsed| (parsed, bytes.len()))
         });
         self.held.set(self.inbuf.len());
@@ -168,7 +189,7 @@ impl Client {
             Poll::Pending => {}
         }
         if !self.inbuf.is_empty() {
-            return self.poll_slow_head(cx, since);
+            return self.poll_slow_head(cx, &mut awaited.since);
         }
         self.poll_idle(cx)
     }
@@ -268,17 +289,18 @@ impl Client {
         Ok(())
     }
 
-    async fn close(mut self, after: After) {
+    /// What takes time is boxed: it is seldom needed, and an idle connection would keep the room for it.
+    async fn close(&mut self, after: After) {
         match after {
-            After::Linger => linger::close(&mut self.stream, &self.worker.buffers).await,
+            After::Linger => Box::pin(linger::close(&mut self.stream, &self.worker.buffers)).await,
             After::Close if self.stream.has_unread_bytes() => {
-                linger::close(&mut self.stream, &self.worker.buffers).await
+                Box::pin(linger::close(&mut self.stream, &self.worker.buffers)).await
             }
             // It sees the FIN when the socket is dropped.
             After::Close | After::KeepAlive if matches!(self.stream, Transport::Plain(_)) => {}
             After::Close | After::KeepAlive => {
                 let goodbye = tokio::time::timeout(Duration::from_secs(1), self.stream.shutdown());
-                let _gone_already = goodbye.await;
+                let _gone_already = Box::pin(goodbye).await;
             }
             After::Gone => {}
         }
@@ -293,5 +315,79 @@ impl Drop for Client {
         if let Some(timer) = self.deadline.take_timer() {
             self.worker.give_timer(timer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{Listener, Metrics};
+    use crate::options::Options;
+    use crate::tls::{Authorities, Certificates};
+    use crate::upstream::{PoolConfig, UpstreamShared, Upstreams};
+    use crate::worker::Shared;
+    use arc_swap::ArcSwap;
+    use fastingress_route::RouteTable;
+    use std::sync::Arc;
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// With more, its task is of the next larger size, 512 bytes.
+    const SMALL: usize = 280;
+
+    fn worker() -> Rc<Worker> {
+        let authorities = Arc::<Authorities>::default();
+        let upstreams = UpstreamShared::new(authorities.clone(), Certificates::new().unwrap());
+        let table = Arc::new(ArcSwap::new(RouteTable::empty()));
+        let shared = Arc::new(Shared::new(Options::default(), table, authorities, 16));
+        let upstreams = Upstreams::new(upstreams, PoolConfig::default(), shared.budget.clone());
+        let metrics = Metrics::new(1, false).worker(0);
+        Rc::new(Worker::new(shared, upstreams, metrics, None))
+    }
+
+    /// An accepted connection, and the other end of it.
+    async fn connection() -> (Transport, Rc<ConnInfo>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (here, peer) = listener.accept().await.unwrap();
+        let info = ConnInfo {
+            peer,
+            port: 80,
+            tls: None,
+            forwarded_port: 80,
+            https_before: false,
+        };
+        (Transport::Plain(here), Rc::new(info), there)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_a_small_task() {
+        let (stream, info, _there) = connection().await;
+        let served = Client::serve(stream, info, Vec::new(), Open::new(&worker(), Listener::Http));
+        let size = size_of_val(&served);
+        assert!(size <= SMALL, "{size}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_waits_has_no_head() {
+        let (stream, info, mut there) = connection().await;
+        let worker = worker();
+        let warm: Box<Head> = Box::default();
+        let place: *const Head = &raw const *warm;
+        worker.give_head(warm);
+        let mut client = Client::new(stream, info, worker.clone());
+        let mut next = std::pin::pin!(client.next());
+        assert!(poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await);
+        let still_there = worker.take_head();
+        assert!(std::ptr::eq(&raw const *still_there, place));
+
+        worker.give_head(still_there);
+        there
+            .write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            .await
+            .unwrap();
+        let Next::Request(head, ..) = next.await else {
+            panic!("it is a request");
+        };
+        assert!(std::ptr::eq(&raw const *head, place));
     }
 }
