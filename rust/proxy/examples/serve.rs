@@ -1,6 +1,7 @@
 //! The data path alone, without Python, for profilers: one route to one backend.
 //!
-//! `cargo run --release -p fastingress-proxy --example serve -- 8080 127.0.0.1:9000` serves for an hour.
+//! `cargo run --release -p fastingress-proxy --example serve -- 8080 127.0.0.1:9000` serves for an hour, with a third argument
+//! over TLS as well.
 
 use fastingress_proxy::Gateway;
 use fastingress_proxy::options::{LogFormat, Options};
@@ -10,16 +11,20 @@ use fastingress_route::schema::{
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+/// As in the extension.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ENDPOINTS: &str = "default/web:80";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(port), Some(backend)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: serve PORT BACKEND".into());
+        return Err("usage: serve PORT BACKEND [TLS PORT]".into());
     };
     let options = Options {
         http_port: Some(port.parse()?),
-        https_port: None,
+        https_port: arguments.next().map(|port| port.parse()).transpose()?,
         admin_port: None,
         bind: vec![Ipv4Addr::LOCALHOST.into()],
         workers: 1,
