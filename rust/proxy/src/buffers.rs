@@ -17,12 +17,17 @@ const POOLED_CAPACITY: usize = READ_SIZE + 4096;
 const POOLED_COUNT: usize = 256;
 /// What is small: a head, or a little of a body.
 const SMALL: usize = 4096;
+/// What gathers frames has room for this much: a TLS record (RFC 8446, 5.1).
+pub const RECORD: usize = 16 * 1024;
+/// Such vectors kept per worker. One is in use only until a socket takes what is in it.
+const POOLED_RECORDS: usize = 16;
 
 /// A worker's own buffers.
 #[derive(Debug)]
 pub struct Buffers {
     scratch: RefCell<Box<[u8]>>,
     pool: RefCell<Vec<Vec<u8>>>,
+    records: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Default for Buffers {
@@ -30,6 +35,7 @@ impl Default for Buffers {
         Self {
             scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
             pool: RefCell::default(),
+            records: RefCell::default(),
         }
     }
 }
@@ -59,6 +65,24 @@ impl Buffers {
         };
         if pool.len() < most {
             pool.push(buffer);
+        }
+    }
+
+    /// An empty vector with room for [`RECORD`] bytes. One of those above is mostly shorter, and would be moved as it grows.
+    pub fn take_record(&self) -> Vec<u8> {
+        let pooled = self.records.borrow_mut().pop();
+        pooled.unwrap_or_else(|| Vec::with_capacity(RECORD))
+    }
+
+    /// Takes such a vector back.
+    pub fn give_record(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > POOLED_CAPACITY {
+            return;
+        }
+        buffer.clear();
+        let mut records = self.records.borrow_mut();
+        if records.len() < POOLED_RECORDS {
+            records.push(buffer);
         }
     }
 }
@@ -142,6 +166,19 @@ mod tests {
         assert_eq!(budget.used(), 20);
         drop(lease);
         assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_record_fits_into_a_vector_that_is_kept_for_one() {
+        let buffers = Buffers::default();
+        let record = buffers.take_record();
+        let place = record.as_ptr();
+        buffers.give(Vec::with_capacity(100));
+        buffers.give_record(record);
+        let record = buffers.take_record();
+        assert!(record.is_empty() && record.capacity() >= RECORD);
+        assert_eq!(record.as_ptr(), place);
+        assert!(buffers.take_record().capacity() >= RECORD);
     }
 
     #[test]

@@ -3,15 +3,13 @@
 //! The `h2` crate writes each DATA frame by itself. Here frames are gathered until the connection's task has nothing more to
 //! say, so that the answers of several streams leave in one write and, with TLS, in one record. Long pieces go straight through.
 
-use crate::buffers::Buffers;
+use crate::buffers::{Buffers, RECORD};
 use crate::transport::Transport;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are gathered: what fits into a TLS record (RFC 8446, 5.1).
-const GATHERED: usize = 16 * 1024;
 /// From this size on a write is not worth waiting for another one.
 const LONG: usize = 8 * 1024;
 
@@ -53,7 +51,7 @@ impl Wire {
         buffers: &Buffers,
     ) -> Poll<io::Result<usize>> {
         let length: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if self.waiting() > 0 && self.waiting() + length > GATHERED {
+        if self.waiting() > 0 && self.waiting() + length > RECORD {
             ready!(self.poll_write_out(cx, buffers))?;
         }
         if length >= LONG {
@@ -64,7 +62,7 @@ impl Wire {
             return self.io()?.poll_write_vectored(cx, bufs);
         }
         if self.out.capacity() == 0 {
-            self.out = buffers.take();
+            self.out = buffers.take_record();
         }
         bufs.iter().for_each(|buf| self.out.extend_from_slice(buf));
         Poll::Ready(Ok(length))
@@ -89,7 +87,7 @@ impl Wire {
 
     /// Lets go of the socket.
     pub fn close(&mut self, buffers: &Buffers) -> Option<Transport> {
-        buffers.give(std::mem::take(&mut self.out));
+        buffers.give_record(std::mem::take(&mut self.out));
         self.taken = 0;
         self.io.take()
     }
@@ -107,7 +105,7 @@ impl Wire {
             self.taken += n;
         }
         self.taken = 0;
-        buffers.give(std::mem::take(&mut self.out));
+        buffers.give_record(std::mem::take(&mut self.out));
         Poll::Ready(Ok(()))
     }
 
