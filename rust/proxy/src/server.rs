@@ -20,12 +20,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, watch};
 
 /// How often waiting for the last connections looks.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
 /// How often a worker looks after its pools.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Steps of tasks between two looks for events: a millisecond or so of work. A request takes two or three, a look is a system call.
+const POLLS: u32 = 128;
 
 /// How often a free port is looked for that both TCP and UDP have.
 const FREE_PORT_TRIES: usize = 16;
@@ -472,7 +475,8 @@ impl WorkerSeed {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .build();
+            .event_interval(POLLS)
+            .build_local(LocalOptions::default());
         let runtime = runtime.unwrap_or_else(|error| limits::die(&format!("a worker cannot wait for events: {error}")));
         let upstreams = Upstreams::new(self.upstreams, PoolConfig::default(), self.shared.budget.clone());
         let worker = Rc::new(Worker::new(
@@ -481,13 +485,12 @@ impl WorkerSeed {
             self.metrics.worker(index),
             self.log,
         ));
-        let tasks = tokio::task::LocalSet::new();
         let listeners = self.http.into_iter().map(|socket| (socket, None));
         let listeners = listeners.chain(self.https.into_iter().map(|socket| (socket, Some(self.tls.clone()))));
         for (socket, tls) in listeners {
             let open = self.shared.open_listener();
             let (worker, phase) = (worker.clone(), self.phase.clone());
-            tasks.spawn_local(async move {
+            runtime.spawn_local(async move {
                 let _open = open;
                 let socket = tokio::net::TcpListener::from_std(socket).expect("a listening socket can be polled");
                 accept::run(socket, tls, worker, phase).await;
@@ -500,13 +503,13 @@ impl WorkerSeed {
         for (socket, quic) in self.http3.into_iter().zip(std::iter::repeat(self.quic).flatten()) {
             let open = self.shared.open_listener();
             let (worker, phase) = (worker.clone(), self.phase.clone());
-            tasks.spawn_local(async move {
+            runtime.spawn_local(async move {
                 let served = h3::run(socket, quic, place, worker, phase, open).await;
                 served.unwrap_or_else(|error| limits::die(&format!("a UDP socket cannot be used: {error}")));
             });
         }
-        tasks.spawn_local(listeners::follow(self.ports, worker.clone()));
-        tasks.block_on(&runtime, look_after(worker, self.phase, self.swapped));
+        runtime.spawn_local(listeners::follow(self.ports, worker.clone()));
+        runtime.block_on(look_after(worker, self.phase, self.swapped));
     }
 }
 
