@@ -71,7 +71,7 @@ pub fn write_response(head: &Head, ending: Ending) -> Result<http::Response<()>,
     *answer.status_mut() = StatusCode::from_u16(head.status()).map_err(|_| Unsendable)?;
     let bodiless = matches!(head.status(), 100..=199 | 204);
     write_fields(head, |id| bodiless && id == Name::ContentLength, answer.headers_mut())?;
-    state_length(ending, answer.headers_mut());
+    state_length(head, ending, answer.headers_mut());
     Ok(answer)
 }
 
@@ -89,7 +89,7 @@ pub fn write_request(head: &Head, scheme: &'static str, ending: Ending) -> Resul
     *request.uri_mut() = uri;
     *request.version_mut() = http::Version::HTTP_2;
     write_fields(head, |id| id == Name::Host, request.headers_mut())?;
-    state_length(ending, request.headers_mut());
+    state_length(head, ending, request.headers_mut());
     Ok(request)
 }
 
@@ -159,9 +159,9 @@ fn append(map: &mut HeaderMap, id: Name, name: &[u8], value: &[u8]) -> Result<()
     Ok(())
 }
 
-fn state_length(ending: Ending, map: &mut HeaderMap) {
+fn state_length(head: &Head, ending: Ending, map: &mut HeaderMap) {
     if let Ending::After(length) = ending
-        && !map.contains_key(http::header::CONTENT_LENGTH)
+        && head.get(Name::ContentLength).is_none()
     {
         map.insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
     }

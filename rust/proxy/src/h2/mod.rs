@@ -243,7 +243,7 @@ impl Session {
         let limits = &self.worker.shared.limits;
         let parsed = head::read_request(Version::Http2, &parts, protocol, ended, limits, &mut head);
         drop(parts);
-        let stream = Stream::new(body, answer, &self.shared, self.patience);
+        let stream = Stream::new((!ended).then_some(body), answer, &self.shared, self.patience);
         let stream = Transport::Messages(Box::new(stream));
         let mut client = Client::new(stream, self.info.clone(), self.worker.clone());
         // Boxed: the runtime moves a task into its place, and overwrites the whole of it when it is done.

@@ -34,7 +34,7 @@ const LINGER_BYTES: usize = 1 << 20;
 
 /// A request and its answer.
 pub struct Stream {
-    /// Always there, but at the very end.
+    /// Not there if the request had none, nor at the very end.
     body: Option<RecvStream>,
     unread: Bytes,
     /// Bytes that were handed out and whose window has not been given back.
@@ -61,11 +61,11 @@ enum Answer {
 }
 
 impl Stream {
-    /// A stream whose request head has come.
-    pub fn new(body: RecvStream, answer: SendResponse<Bytes>, shared: &Rc<Shared>, patience: Duration) -> Self {
+    /// A stream whose request head has come. `body` is what comes behind it, if anything does.
+    pub fn new(body: Option<RecvStream>, answer: SendResponse<Bytes>, shared: &Rc<Shared>, patience: Duration) -> Self {
         shared.streams.set(shared.streams.get() + 1);
         Self {
-            body: Some(body),
+            body,
             unread: Bytes::new(),
             owed: 0,
             trailers: None,
