@@ -2,6 +2,7 @@
 //!
 //! A connection holds a buffer only while it has bytes that the other side has not taken; an idle one holds none.
 
+use crate::pipes::Pipes;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +29,8 @@ pub struct Buffers {
     scratch: RefCell<Box<[u8]>>,
     pool: RefCell<Vec<Vec<u8>>>,
     records: RefCell<Vec<Vec<u8>>>,
+    /// For bytes that never come into the process.
+    pub pipes: Pipes,
 }
 
 impl Default for Buffers {
@@ -36,6 +39,7 @@ impl Default for Buffers {
             scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
             pool: RefCell::default(),
             records: RefCell::default(),
+            pipes: Pipes::default(),
         }
     }
 }

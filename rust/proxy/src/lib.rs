@@ -39,6 +39,7 @@ mod listen;
 mod messages;
 pub mod observe;
 pub mod options;
+mod pipes;
 pub mod proxy_protocol;
 pub mod record;
 mod relay;

@@ -8,7 +8,6 @@ use crate::deadline::Timer;
 use crate::h3::announce::alternative;
 use crate::observe::{LogHandle, WorkerMetrics};
 use crate::options::Options;
-use crate::stream::splice::Pipes;
 use crate::tls::Authorities;
 use crate::upstream::Upstreams;
 use arc_swap::ArcSwap;
@@ -114,8 +113,6 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// This worker's memory for bytes.
     pub buffers: Buffers,
-    /// And for those that never come into the process.
-    pub pipes: Pipes,
     /// This worker's connections to backends.
     pub upstreams: Upstreams,
     /// This worker's counters.
@@ -136,7 +133,6 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, upstreams: Upstreams, metrics: WorkerMetrics, log: Option<LogHandle>) -> Self {
         Self {
             buffers: Buffers::default(),
-            pipes: Pipes::default(),
             upstreams,
             metrics,
             log,

@@ -3,9 +3,10 @@
 //! What is short is copied, in as few system calls as can be. What turns out to be long is moved by the kernel from then on.
 
 use super::account::Account;
-use super::splice::{self, Pipes, Splice};
+use super::splice::Splice;
 use crate::buffers::{Budget, Buffers};
 use crate::deadline::Deadline;
+use crate::pipes::is_not_possible;
 use crate::relay::Tunnel;
 use crate::worker::Worker;
 use std::future::poll_fn;
@@ -72,9 +73,9 @@ impl<'w> Relay<'w> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let Worker { buffers, pipes, .. } = self.worker;
-        let sent = self.up.poll(cx, &mut self.client, &mut self.endpoint, buffers, pipes);
-        let received = self.down.poll(cx, &mut self.endpoint, &mut self.client, buffers, pipes);
+        let buffers = &self.worker.buffers;
+        let sent = self.up.poll(cx, &mut self.client, &mut self.endpoint, buffers);
+        let received = self.down.poll(cx, &mut self.endpoint, &mut self.client, buffers);
         match (sent, received) {
             (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => return Poll::Ready(End::Reset),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(End::Closed),
@@ -124,14 +125,13 @@ impl Direction {
         source: &mut TcpStream,
         sink: &mut TcpStream,
         buffers: &Buffers,
-        pipes: &Pipes,
     ) -> Poll<io::Result<()>> {
         if self.way == Way::Copied && self.copied.out.written() >= LONG && self.copied.is_even() {
             self.way = Way::Moved;
         }
         if self.way == Way::Moved {
-            match self.moved.poll(cx, source, sink, pipes) {
-                Poll::Ready(Err(error)) if self.moved.is_empty() && splice::is_not_possible(&error) => {
+            match self.moved.poll(cx, source, sink, &buffers.pipes) {
+                Poll::Ready(Err(error)) if self.moved.is_empty() && is_not_possible(&error) => {
                     self.way = Way::CopiedToItsEnd;
                 }
                 polled => return polled,
@@ -167,10 +167,10 @@ mod tests {
     async fn relayed(bytes: usize) -> (Way, u64) {
         let (mut client, mut source) = pair().await;
         let (mut sink, mut endpoint) = pair().await;
-        let (buffers, pipes) = (Buffers::default(), Pipes::default());
+        let buffers = Buffers::default();
         let mut direction = Direction::new(&Budget::new(usize::MAX));
         let sent: Vec<u8> = (0..bytes).map(|n| (n % 251) as u8).collect();
-        let relaying = poll_fn(|cx| direction.poll(cx, &mut source, &mut sink, &buffers, &pipes));
+        let relaying = poll_fn(|cx| direction.poll(cx, &mut source, &mut sink, &buffers));
         let sending = async {
             client.write_all(&sent).await.unwrap();
             client.shutdown().await.unwrap();
