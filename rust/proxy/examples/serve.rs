@@ -58,7 +58,10 @@ fn change_set(backend: &str) -> Result<ChangeSet, rmp_serde::encode::Error> {
         certificate: None,
         client_auth: None,
         passthrough: None,
-        policy: Policy::default(),
+        policy: Policy {
+            body_limit: Some(0),
+            ..Policy::default()
+        },
         regex_host: false,
         routes: vec![Route {
             path: "/".into(),
