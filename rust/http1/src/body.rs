@@ -138,6 +138,21 @@ impl Decoder {
         }
     }
 
+    /// Bytes of a body of known length that are still to come; `None` for every other body.
+    pub fn length_left(&self) -> Option<u64> {
+        (self.state == State::Length).then_some(self.remaining)
+    }
+
+    /// So many bytes of a body of known length went another way; never more than are left. The last of them end the body
+    /// without an event.
+    pub fn pass(&mut self, bytes: u64) {
+        debug_assert!(self.length_left().is_some_and(|left| bytes <= left));
+        self.remaining -= bytes;
+        if self.remaining == 0 {
+            self.state = State::Done;
+        }
+    }
+
     fn step<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Option<Event<'a>>), Error> {
         match self.state {
             State::Done => return Ok((0, None)),

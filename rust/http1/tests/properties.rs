@@ -368,4 +368,24 @@ proptest! {
         encode::request(&head, Framing::Empty, true, &mut out);
         prop_assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&naive));
     }
+    #[test]
+    fn a_length_ends_where_it_does_whatever_part_of_it_went_another_way(
+        before in vec(any::<u8>(), 1..20),
+        past in 0_u64..20,
+        after in vec(any::<u8>(), 0..20),
+        rest in vec(any::<u8>(), 0..20),
+    ) {
+        let mut decoder = Decoder::new(Framing::Length((before.len() + after.len()) as u64 + past));
+        prop_assert_eq!(decoder.decode(&before).unwrap(), (before.len(), Some(Event::Data(&before))));
+        prop_assert_eq!(decoder.length_left(), Some(after.len() as u64 + past));
+        decoder.pass(past);
+        prop_assert_eq!(decoder.is_done(), after.is_empty());
+        let input = [&after[..], &rest].concat();
+        let expected = if after.is_empty() { None } else { Some(Event::Data(&after)) };
+        prop_assert_eq!(decoder.decode(&input).unwrap(), (after.len(), expected));
+        while !decoder.is_done() {
+            prop_assert_eq!(decoder.decode(&rest).unwrap(), (0, Some(Event::End)));
+        }
+        prop_assert_eq!(decoder.length_left(), None);
+    }
 }

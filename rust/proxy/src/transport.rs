@@ -54,6 +54,14 @@ impl<T: OverTcp, M: ?Sized> Medium<T, M> {
         }
     }
 
+    /// The socket, if nothing stands between it and the bytes of a body.
+    fn bare(&self) -> Option<&TcpStream> {
+        match self {
+            Medium::Plain(stream) => Some(stream),
+            Medium::Tls(_) | Medium::Messages(_) => None,
+        }
+    }
+
     /// The same stream, if heads go beside the bytes.
     pub fn messages(&mut self) -> Option<&mut M> {
         match self {
@@ -125,12 +133,20 @@ impl<T: OverTcp, M: Source + Sink + ?Sized> AsyncWrite for Medium<T, M> {
 }
 
 impl<T: OverTcp, M: Source + Sink + ?Sized> Source for Medium<T, M> {
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        self.bare()
+    }
+
     fn take_trailers(&mut self) -> Option<Trailers> {
         self.messages().and_then(|stream| stream.take_trailers())
     }
 }
 
 impl<T: OverTcp, M: Source + Sink + ?Sized> Sink for Medium<T, M> {
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        self.bare()
+    }
+
     fn finish(&mut self, trailers: Option<&Trailers>) -> io::Result<()> {
         self.messages().map_or(Ok(()), |stream| stream.finish(trailers))
     }

@@ -33,6 +33,23 @@ fn a_request_reaches_its_backend_and_the_answer_comes_back() {
 }
 
 #[test]
+fn long_answers_are_whole_and_their_connections_are_kept() {
+    let body = "0123456789".repeat(200_000);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let backend = Backend::answering(answer.leak().as_bytes());
+    let rig = Rig::with_backend("/", &backend);
+    let mut client = rig.connect();
+    for _ in 0..3 {
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
+            .expect("sends");
+        let answer = read_answer(&mut client);
+        assert!(answer.split_once("\r\n\r\n").is_some_and(|(_, came)| came == body));
+    }
+    assert_eq!(backend.connections(), 1);
+}
+
+#[test]
 fn what_no_rule_takes_is_404_and_what_has_no_endpoint_is_503() {
     let backend = Backend::answering(OK);
     let rig = Rig::with_backend("/cart", &backend);

@@ -10,6 +10,11 @@ use tokio::net::TcpStream;
 
 /// What a body is read from.
 pub trait Source: AsyncRead + Unpin {
+    /// The socket, if what is read from it is the bytes of the body as they are.
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        None
+    }
+
     /// The trailers that came beside the bytes, once these have ended.
     fn take_trailers(&mut self) -> Option<Trailers> {
         None
@@ -18,14 +23,28 @@ pub trait Source: AsyncRead + Unpin {
 
 /// What a body is written to.
 pub trait Sink: AsyncWrite + Unpin {
+    /// The socket, if the bytes of the body are written to it as they are.
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        None
+    }
+
     /// The body is whole. Says so where the bytes themselves do not; a second call changes nothing.
     fn finish(&mut self, _trailers: Option<&Trailers>) -> io::Result<()> {
         Ok(())
     }
 }
 
-impl Source for TcpStream {}
-impl Sink for TcpStream {}
+impl Source for TcpStream {
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Sink for TcpStream {
+    fn bare_socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
 
 #[cfg(test)]
 impl Source for tokio::io::DuplexStream {}

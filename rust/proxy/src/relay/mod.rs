@@ -10,6 +10,8 @@
 
 pub mod ends;
 pub mod grpc_web;
+#[cfg(test)]
+mod moved_tests;
 pub mod outbox;
 pub mod pump;
 pub mod tunnel;

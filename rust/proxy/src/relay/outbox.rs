@@ -64,6 +64,11 @@ impl Outbox {
         self.written += bytes;
     }
 
+    /// States how many bytes wait elsewhere, for the budget. Only while none wait here.
+    pub fn hold(&mut self, elsewhere: usize) {
+        self.lease.set(elsewhere);
+    }
+
     /// Drops what waits: the sink has gone, or another one will be tried.
     pub fn reset(&mut self, buffers: &Buffers) {
         self.recycle(buffers);

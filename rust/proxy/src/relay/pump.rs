@@ -3,19 +3,30 @@
 //! A read is made only when the sink has taken everything, so a slow side slows the other one and memory stays at one
 //! read per direction. Bytes leave as they come: nothing is held back to fill a buffer. The pump knows neither which
 //! way it runs nor what a timeout is; it says whom it waits for and since when.
+//!
+//! What is long, and leaves as it came between two bare sockets, is moved by the kernel: what the sink has not taken is then
+//! in a pipe, and never in the outbox at the same time.
 
 use super::{Outbox, Sink, Source};
-use crate::buffers::{Budget, Buffers, Lease};
+use crate::buffers::{Budget, Buffers, Lease, READ_SIZE};
+use crate::pipes::{Passage, is_not_possible};
 use fastingress_http1::{Decoder, Encoder, Event, Framing, Trailers};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// Reads in one wake before other connections get their turn.
 const FAIR_READS: usize = 16;
+/// Bytes in one wake, the same.
+const FAIR_BYTES: u64 = (FAIR_READS * READ_SIZE) as u64;
+/// Bytes still to come from which on copying them costs more than the calls that it takes to move them to their end.
+const LONG: u64 = 256 * 1024;
+/// Bytes that came at once up to which it costs less to copy them.
+const LITTLE: usize = 16 * 1024;
 
 /// Whom a pump waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +61,9 @@ pub struct Pump {
     staged: bool,
     /// What the sink has not taken; the head goes in here first.
     pub out: Outbox,
+    /// What the sink has not taken of what the kernel moves.
+    passage: Passage,
+    way: Way,
     body_bytes: u64,
     limit: u64,
     replay: Replay,
@@ -61,6 +75,18 @@ pub struct Pump {
     /// Since when it waits; to read the clock for one that never does would cost more than the rest of it.
     since: Option<Instant>,
     done: bool,
+}
+
+/// How a body goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Until much is left of it, and nobody wants to see that.
+    Copied,
+    Moved,
+    /// While it comes a little at a time.
+    CopiedForNow,
+    /// The kernel does not move it.
+    CopiedToItsEnd,
 }
 
 /// What was sent so far, in case it must be sent again.
@@ -94,6 +120,8 @@ impl Pump {
             encoder: Encoder::new(incoming, outgoing),
             staged: outgoing == Framing::Chunked,
             out: Outbox::new(budget),
+            passage: Passage::default(),
+            way: Way::Copied,
             body_bytes: 0,
             limit,
             replay: Replay::Off,
@@ -133,6 +161,12 @@ impl Pump {
         self.decoder.is_done()
     }
 
+    /// True when the kernel moves what comes next.
+    #[cfg(test)]
+    pub fn is_moved(&self) -> bool {
+        self.way == Way::Moved
+    }
+
     /// Body bytes read, without framing.
     pub fn body_bytes(&self) -> u64 {
         self.body_bytes
@@ -168,6 +202,7 @@ impl Pump {
         R: Source,
         W: Sink,
     {
+        let fair = self.body_bytes + FAIR_BYTES;
         for _ in 0..FAIR_READS {
             if self.done {
                 return Poll::Ready(Ok(()));
@@ -199,9 +234,15 @@ impl Pump {
             if !inbuf.is_empty() {
                 continue;
             }
-            match buffers.with_scratch(|scratch| self.read(cx, source, inbuf, sink, scratch, buffers))? {
-                Poll::Ready(()) => {}
-                Poll::Pending => return self.pending(Wait::Source),
+            if self.body_bytes >= fair {
+                break;
+            }
+            let read = match self.length_to_move(sink).zip(source.bare_socket()) {
+                Some((length, socket)) => self.poll_fill(cx, socket, length, buffers)?,
+                None => buffers.with_scratch(|scratch| self.read(cx, source, inbuf, sink, scratch, buffers))?,
+            };
+            if read.is_pending() {
+                return self.pending(Wait::Source);
             }
         }
         self.wait_for(Wait::Source);
@@ -212,11 +253,64 @@ impl Pump {
     /// Any byte taken counts as progress, so a sink that is slow but alive is not timed out.
     fn flush<W: Sink>(&mut self, cx: &mut Context<'_>, sink: &mut W, buffers: &Buffers) -> Result<Poll<()>, PumpError> {
         let before = self.out.written();
-        let flushed = self.out.poll_flush(cx, sink, buffers).map_err(PumpError::Sink)?;
+        let flushed = match sink.bare_socket() {
+            Some(socket) if self.passage.held() > 0 => self.poll_drain(cx, socket, buffers),
+            _ => self.out.poll_flush(cx, sink, buffers),
+        };
+        let flushed = flushed.map_err(PumpError::Sink)?;
         if self.out.written() != before || (flushed.is_ready() && self.wait == Wait::Sink) {
             self.progress();
         }
         Ok(flushed)
+    }
+
+    /// What is left of a body that the kernel moves from here on, if it does.
+    fn length_to_move<W: Sink>(&self, sink: &W) -> Option<u64> {
+        let is_seen = self.staged || matches!(self.replay, Replay::Kept { .. });
+        let least = match self.way {
+            Way::Copied if !is_seen => LONG,
+            Way::Moved => 0,
+            Way::Copied | Way::CopiedForNow | Way::CopiedToItsEnd => return None,
+        };
+        sink.bare_socket()?;
+        self.decoder.length_left().filter(|left| *left >= least)
+    }
+
+    /// Moves some of the body out of the source, and no byte of what follows it.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &TcpStream,
+        length: u64,
+        buffers: &Buffers,
+    ) -> Result<Poll<()>, PumpError> {
+        let filled = match self.passage.poll_fill(cx, source, length, &buffers.pipes) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Err(PumpError::Source(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(Ok(filled)) => filled,
+            Poll::Ready(Err(error)) if is_not_possible(&error) => {
+                self.way = Way::CopiedToItsEnd;
+                return Ok(Poll::Ready(()));
+            }
+            Poll::Ready(Err(error)) => return Err(PumpError::Source(error)),
+        };
+        self.way = if filled < LITTLE { Way::CopiedForNow } else { Way::Moved };
+        self.begun = true;
+        self.decoder.pass(filled as u64);
+        self.out.hold(filled);
+        self.progress();
+        self.count(filled)?;
+        Ok(Poll::Ready(()))
+    }
+
+    /// Ready when the sink has taken all that was moved.
+    fn poll_drain(&mut self, cx: &mut Context<'_>, sink: &TcpStream, buffers: &Buffers) -> Poll<io::Result<()>> {
+        while self.passage.held() > 0 {
+            let taken = ready!(self.passage.poll_drain(cx, sink, &buffers.pipes))?;
+            self.out.count(taken as u64);
+            self.out.hold(self.passage.held());
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn read<R, W>(
@@ -244,6 +338,9 @@ impl Pump {
                 .map_err(|_| PumpError::Source(io::ErrorKind::UnexpectedEof.into()))?;
             self.end(source, buffers);
             return Ok(Poll::Ready(()));
+        }
+        if self.way == Way::CopiedForNow && bytes.len() >= LITTLE {
+            self.way = Way::Copied;
         }
         let (used, fed) = self.feed(cx, bytes, sink, buffers);
         if used < bytes.len() {
