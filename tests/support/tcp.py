@@ -6,6 +6,8 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from itertools import cycle
+from random import sample
 from types import TracebackType
 
 TIMEOUT = 20.0
@@ -147,9 +149,17 @@ def read_all(sock: socket.socket) -> bytes:
     return found
 
 
+_ports = cycle(sample(range(20_000, 32_768), 32_768 - 20_000))
+"""Below those of Linux for any use. In no order: other processes look for theirs, too."""
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has at the moment, and none that was given before, of thousands.
+
+    The kernel gives none of these to who asks for any, nor to a connection: whoever is told of one may take its time.
+    """
+    for port in _ports:
+        with socket.socket(socket.AF_INET, kind) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there are always more ports")
