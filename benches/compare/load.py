@@ -75,7 +75,7 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
     turns: dict[str, list[Turn]] = {peer.name: [] for peer in peers}
 
     def warm_up(peer: Peer) -> None:
-        _drive(scenario, peer, warm_up=True)
+        _turn(scenario, peer, warm_up=True)
 
     def one(peer: Peer) -> None:
         turns[peer.name].append(_turn(scenario, peer))
@@ -89,9 +89,9 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
     return {peer.name: Loaded(tuple(turns[peer.name])) for peer in peers if not peer.failure}
 
 
-def _turn(scenario: Driven, peer: Peer) -> Turn:
+def _turn(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> Turn:
     before = process.cpu_nanoseconds(peer.pid)
-    done, rate = _drive(scenario, peer)
+    done, rate = _drive(scenario, peer, warm_up=warm_up)
     spent = process.cpu_nanoseconds(peer.pid) - before
     if peer.site.logged:
         _demand_lines(peer, int(done))

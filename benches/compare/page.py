@@ -8,6 +8,7 @@ from pathlib import Path
 from benches.compare import tables
 from benches.compare.choosing import QUICK_PEERS, QUICK_SCENARIOS
 from benches.compare.record import BASE, Record
+from benches.compare.scenarios import SCENARIOS
 
 RESULTS = "../benches/compare/results"
 """As seen from the page."""
@@ -20,6 +21,15 @@ PICTURES = {
 TEMPLATE = Path(__file__).with_suffix(".txt")
 
 
+def extent(kept: Record) -> str:
+    """Which scenarios the run had, and which it had not."""
+    had = {each.name for each in kept.scenarios}
+    others = [each.name for each in SCENARIOS if each.name not in had]
+    if not others:
+        return f"This run had all {len(SCENARIOS)} scenarios."
+    return f"This run had {len(had)} scenarios. It had not: {', '.join(others)}."
+
+
 def text(kept: Record, pictures: Collection[str]) -> str:
     """The whole page. `pictures` are the names of those that there are."""
     quick = f"{len(QUICK_SCENARIOS)} scenarios with {', '.join(QUICK_PEERS)}, in under 4 minutes"
@@ -28,6 +38,7 @@ def text(kept: Record, pictures: Collection[str]) -> str:
         quick=quick,
         bounds="\n".join(tables.bounds(kept)),
         unmet="\n".join(tables.unmet(kept)),
+        extent=extent(kept),
         machine="\n".join(f"- {line}" for line in kept.machine.lines()),
         pictures="\n\n".join([*shown, ""]),
         versions=", ".join(f"{name} {version}" for name, version in kept.versions.items()),

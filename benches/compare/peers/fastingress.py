@@ -154,7 +154,6 @@ class Fastingress(Peer):
             f"--manifests={manifests}",
             "--bind=127.0.0.1",
             f"--http-port={self.port}",
-            "--h2c",
             f"--https-port={self.tls_port}",
             "--default-ssl-certificate=default/shop",
             "--admin-port=off",
@@ -162,6 +161,7 @@ class Fastingress(Peer):
             f"--access-log={'json' if self.site.logged else 'off'}",
             "--idle-timeout=1h",
             "--shutdown-delay=0s",
+            *(["--h2c"] if self.way == "h2c" else []),  # the others have a port of its own for it
             *self._stream(),
         ]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +16,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from benches.compare import bulk, certificate
+from benches.compare import bulk, bulk_backend, certificate
 from benches.compare.backend import Backend
 from benches.compare.backend import bulk as started
 from benches.compare.correct import HOST
@@ -50,6 +53,37 @@ def test_the_backend_gives_and_takes_on_one_connection(address: str) -> None:
 def test_the_backend_wants_to_know_the_length(address: str) -> None:
     with httpx.Client(verify=False, trust_env=False) as client:
         assert client.put(address, content=iter([b"abc"])).status_code == 411
+
+
+@pytest.fixture
+def relayed() -> Iterator[Peer]:
+    """A backend in this process, in place of a proxy that relays a TCP service."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    sock, _ = listener.accept()
+                    threading.Thread(target=bulk_backend._serve, args=(sock, None, 2), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        yield cast("Peer", SimpleNamespace(name="proxy", port_of=lambda _: port))
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_bodies_are_compared_before_they_are_measured(relayed: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = replace(scenario("down"), way="tcp", mib=2)
+    bulk.check(asked, relayed)
+    with pytest.raises(SystemExit, match="proxy: 2097152 bytes came as they were sent, of 3 MiB"):
+        bulk.check(replace(asked, mib=3), relayed)
+    with monkeypatch.context() as patched:
+        patched.setattr(bulk_backend, "PIECE", bytes(MIB - 1) + b"x")
+        with pytest.raises(SystemExit, match="bytes came as they were sent, of 2 MiB"):
+            bulk.check(asked, relayed)
+    monkeypatch.setattr(bulk_backend, "_sum", lambda *_: 1)
+    with pytest.raises(SystemExit, match="proxy: an upload has the checksum 1 at the backend, and not"):
+        bulk.check(asked, relayed)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from benches.compare import machine, page, plots, report
 from benches.compare.record import BoundFound, PeerFound, Record, ScenarioFound, Spread, from_json, to_json
+from benches.compare.scenarios import SCENARIOS
 
 KEPT = report.RESULTS / "latest.json"
 MACHINE = structs.replace(machine.seen(), began="2026-01-01T10:00Z", ended="2026-01-01T11:00Z")
@@ -79,6 +80,18 @@ def test_the_page_has_bounds_machine_versions_and_the_pictures_that_there_are() 
     assert "/cpu.svg)" in text
     assert "/memory.svg)" not in text
     assert "{" not in text, "nothing is left to fill in"
+
+
+def test_the_page_says_what_was_not_run() -> None:
+    name = SCENARIOS[0].name
+    some, whole = (
+        run(structs.replace(CPU, name=name)),
+        run(*(structs.replace(CPU, name=each.name) for each in SCENARIOS)),
+    )
+    said = page.text(some, set())
+    assert "This run had 1 scenarios. It had not: " in said
+    assert f" {name}," not in said.partition("It had not:")[2].partition("\n\n")[0]
+    assert f"This run had all {len(SCENARIOS)} scenarios." in page.text(whole, set())
 
 
 def test_making_a_run_the_newest_keeps_it_and_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
