@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -55,7 +56,9 @@ def main() -> None:
     except choosing.UnknownError as error:
         parser.error(str(error))
     if PROXY_CORE == OTHER_CORE:
-        raise SystemExit("two cores are needed: one for the proxy, one for the load and the backend")
+        allowed = f"core {PROXY_CORE} alone may be used"
+        raise SystemExit(f"two cores are needed, one for the proxy, one for load and backend; {allowed}")
+    _demand_folder(asked.out)
     debian.demand(program for peer in peers for scenario in scenarios for program in peer.needs(scenario.way))
     process.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -94,10 +97,14 @@ def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Pat
     """
     programs.install({peer.program for peer in peers}.union(*(kinds.of(scenario).programs for scenario in scenarios)))
     os.sched_setaffinity(0, {OTHER_CORE})
-    so_far.versions = {peer.name: peer.version() for peer in peers if not peer.missing("http1")}
+    asked = {peer.name for peer in peers}
+    peers = [peer for peer in peers if _says_its_version(peer, so_far.versions)]
     by_name = {peer.name: peer for peer in peers}
     parts = [Part(scenario, tuple(present(scenario, peers))) for scenario in scenarios]
-    print("\n".join([*absent(scenarios, peers), planned.announcement(parts), ""]), flush=True)
+    missing = absent(scenarios, peers)
+    if not any(part.peers for part in parts):
+        raise SystemExit("\n".join([*missing, "nothing is left to be measured"]))
+    print("\n".join([*missing, planned.announcement(parts), ""]), flush=True)
     with progress.shown(parts):
         for part in parts:
             progress.part(part)
@@ -112,8 +119,34 @@ def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Pat
             report.write(so_far.record(), out)
     written = plots.write(so_far.record(), out)
     print("\n" + tables.markdown(so_far.record()))
-    print(f"\nresults are in {out}: {', '.join(path.name for path in (out / 'latest.json', *written))}")
-    return not any(OURS in left_out for left_out in so_far.left_out.values())
+    print(f"\nresults are in {out}: {', '.join(['latest.json', 'latest.md', *(path.name for path in written)])}")
+    return OURS not in asked or all(OURS in results for results in so_far.found.values())
+
+
+def _demand_folder(out: Path) -> None:
+    """Raises `SystemExit` where results could not be written: that is not to be found out after an hour."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise SystemExit(f"--out {out}: results cannot be written there: {error.strerror}") from None
+
+
+def _says_its_version(peer: type[Peer], versions: dict[str, str]) -> bool:
+    """Puts down the version of one that is there. False of a program that does not run, which is told."""
+    if peer.missing("http1"):
+        return True  # which is told with the scenarios that it is missing in
+    try:
+        versions[peer.name] = peer.version()
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = str(error)
+    except LookupError:
+        reason = "what it says has none"
+    else:
+        return True
+    print(f"{peer.name} is left out: {peer.program} does not say its version: {reason}", flush=True)
+    return False
 
 
 def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
@@ -183,7 +216,9 @@ def listing() -> str:
     """All scenarios with their sentence, and all peers with their version or why they are missing."""
     width = max(len(each.name) for each in (*SCENARIOS, *PEERS))
     lines = ["scenarios:", *(f"  {scenario.name:{width}}  {title(scenario)}" for scenario in SCENARIOS), "", "peers:"]
-    lines.extend(f"  {peer.name:{width}}  {peer.missing('http1') or peer.version()}" for peer in PEERS)
+    versions: dict[str, str] = {}
+    there = [peer for peer in PEERS if _says_its_version(peer, versions)]
+    lines += [f"  {peer.name:{width}}  {peer.missing('http1') or versions[peer.name]}" for peer in there]
     return "\n".join(lines)
 
 

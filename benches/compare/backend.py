@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.cores import OTHER_CORE
@@ -62,6 +64,7 @@ http {{
             return 200 "{body}";
         }}
         location /at- {{ return 200 "{body}"; }}
+        location = /served {{ stub_status; }}
         location = /seen {{ return 200 "{seen}"; }}
     }}
 }}
@@ -70,6 +73,12 @@ http {{
 LOCATION = """
         location = {path}/{name} {{ return 200 "{text}"; }}
 """
+
+
+def served(port: int) -> int:
+    """How many requests one of `web` has answered so far, this one among them."""
+    said = httpx.get(f"http://127.0.0.1:{port}/served", trust_env=False, timeout=10).raise_for_status().text
+    return int(said.splitlines()[2].split()[2])
 
 
 class Backend:

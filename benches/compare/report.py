@@ -6,8 +6,10 @@ its pictures, and `docs/benchmarks.md` is written from it. Without a file the pa
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
+
+import msgspec
 
 from benches.compare import page, plots, tables
 from benches.compare.record import Record, from_json, to_json
@@ -19,20 +21,40 @@ NAME = "latest"
 
 def main() -> None:
     """Keeps a run, if one is given, and writes the page."""
-    if given := sys.argv[1:]:
-        new = from_json(Path(given[0]).read_bytes())
+    parser = argparse.ArgumentParser(prog="python -m benches.compare.report", description="Makes a run the newest.")
+    parser.add_argument("run", nargs="?", type=Path, metavar="RESULTS.json", help="without it the page is written anew")
+    given: Path | None = parser.parse_args().run
+    if given:
+        new = _read(given)
         print(*write(new, RESULTS), *plots.write(new, RESULTS), sep="\n")
     pictures = {path.stem for path in RESULTS.glob("*.svg")}
-    PAGE.write_text(page.text(from_json((RESULTS / f"{NAME}.json").read_bytes()), pictures), encoding="utf-8")
+    PAGE.write_text(page.text(_read(RESULTS / f"{NAME}.json"), pictures), encoding="utf-8")
     print(PAGE)
+
+
+def _read(path: Path) -> Record:
+    try:
+        return from_json(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise SystemExit(f"{path} is no run that can be read: {error}") from None
 
 
 def write(kept: Record, folder: Path) -> list[Path]:
     """Writes JSON and Markdown; which files these are."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{NAME}.json").write_bytes(to_json(kept))
-    (folder / f"{NAME}.md").write_text(tables.markdown(kept) + "\n", encoding="utf-8")
-    return [folder / f"{NAME}.json", folder / f"{NAME}.md"]
+    contents = {"json": to_json(kept), "md": tables.markdown(kept).encode() + b"\n"}
+    return [_replace(folder / f"{NAME}.{ending}", content) for ending, content in contents.items()]
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    """What is there stays when the disk is full."""
+    made = path.with_name(f".{path.name}.new")
+    try:
+        made.write_bytes(content)
+        made.replace(path)
+    finally:
+        made.unlink(missing_ok=True)
+    return path
 
 
 if __name__ == "__main__":

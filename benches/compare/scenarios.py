@@ -89,7 +89,7 @@ class Load:
     """Requests as fast as they go; the figure is processor time of the proxy per request."""
 
     metric: ClassVar[Metric] = PER_REQUEST
-    beside: ClassVar[str] = "requests/s, proxy on one core"
+    beside: ClassVar[str] = "requests/s that the load reached"
     name: str
     what: str
     bounds: tuple[Bound, ...]
@@ -122,7 +122,7 @@ class Calls:
     """Unary calls of gRPC as fast as they go; the figure is processor time of the proxy per call."""
 
     metric: ClassVar[Metric] = PER_CALL
-    beside: ClassVar[str] = "calls/s, proxy on one core"
+    beside: ClassVar[str] = "calls/s that the load reached"
     name: str
     what: str
     bounds: tuple[Bound, ...]
@@ -149,7 +149,7 @@ class Echo:
     proxy for a message there and back."""
 
     metric: ClassVar[Metric] = PER_MESSAGE
-    beside: ClassVar[str] = "messages/s, proxy on one core"
+    beside: ClassVar[str] = "messages/s that the load reached"
     name: str
     what: str
     bounds: tuple[Bound, ...]
@@ -228,7 +228,7 @@ class Handshakes:
     """Handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
     metric: ClassVar[Metric] = PER_HANDSHAKE
-    beside: ClassVar[str] = "handshakes/s, proxy on one core"
+    beside: ClassVar[str] = "handshakes/s that the load reached"
     name: str
     what: str
     bounds: tuple[Bound, ...]
@@ -255,7 +255,7 @@ class Bulk:
     """One long body after the other, checked to be whole; the figure is processor time of the proxy per GiB."""
 
     metric: ClassVar[Metric] = PER_GIB
-    beside: ClassVar[str] = "MiB/s, proxy on one core"
+    beside: ClassVar[str] = "MiB/s that the load reached"
     name: str
     what: str
     bounds: tuple[Bound, ...]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from benches.compare.rounds import Interval, Measured, differences, figure, interval, ratios
-from benches.compare.scenarios import EVERY_PEER, Bound, Scenario
+from benches.compare.rounds import CONFIDENCE, Interval, Measured, differences, figure, interval, ratios
+from benches.compare.scenarios import EVERY_PEER, Bound, Idle, Scenario
 
 OURS, FLOOR = "fastingress", "bare relay"
 Results = Mapping[str, Measured]
@@ -28,11 +28,12 @@ class Verdict:
 
     @property
     def state(self) -> State:
-        """Judged by the whole interval: a bound within it is not settled."""
+        """Judged by the whole interval: a bound within it is not settled, nor is any by an interval of few rounds."""
         found, most = self.found, self.bound.at_most
         if found is None:
             return "not measured"
-        if found.low <= most < found.high:
+        too_few = found.confidence < CONFIDENCE and not isinstance(self.scenario, Idle)  # which has one by nature
+        if too_few or found.low <= most < found.high:
             return "not settled"
         return "kept" if found.high <= most else "broken"
 

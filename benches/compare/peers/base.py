@@ -96,7 +96,7 @@ class Peer(ABC):
     @classmethod
     def say(cls, *arguments: str) -> str:
         """What the program prints."""
-        return subprocess.run([cls.path(), *arguments], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([cls.path(), *arguments], capture_output=True, text=True, check=True, timeout=30).stdout
 
     def environment(self) -> dict[str, str]:
         """Variables that it needs besides."""
@@ -126,6 +126,11 @@ class Peer(ABC):
                 env={**os.environ, **self.environment()},
             )
         wait_for_port(self.port_of(self.way), self._child, self.folder / "output")
+
+    def demand_alive(self) -> None:
+        """Raises `SystemExit` when the process that was started has ended: others may answer on, and are not seen."""
+        if self._child is not None and (status := self._child.poll()) is not None:
+            raise SystemExit(f"{self.name}: it has ended, with {status}")
 
     def reroute(self, number: int) -> None:
         """Leads what is below `added_path(number)` of the added host to the backend, and no other path of it any more,

@@ -127,7 +127,7 @@ class Fastingress(Peer):
     @classmethod
     def version(cls) -> str:
         command = [sys.executable, "-m", "fastingress", "--version"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()[-1]
         return f"{said}, commit {commit}" if (commit := _commit()) else said
 
     @property

@@ -118,7 +118,7 @@ class HAProxy(Peer):
 
     @classmethod
     def version(cls) -> str:
-        said = subprocess.run([cls.program, "-vv"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run([cls.program, "-vv"], capture_output=True, text=True, check=True, timeout=30).stdout
         library = re.findall(r"Running on OpenSSL version : (OpenSSL \S+)", said)
         return ", ".join([said.split()[2], *library])
 

@@ -262,7 +262,7 @@ class Nginx(Peer):
     @classmethod
     def _built(cls) -> str:
         """Its version and how it was built."""
-        return subprocess.run([cls.path(), "-V"], capture_output=True, text=True, check=True).stderr
+        return subprocess.run([cls.path(), "-V"], capture_output=True, text=True, check=True, timeout=30).stderr
 
 
 class CurrentNginx(Nginx):

@@ -113,9 +113,15 @@ def test_handshakes_are_told_from_requests() -> None:
     ],
 )
 def test_a_bound_is_judged_by_the_whole_interval_of_ratios(ours: list[float], word: str) -> None:
-    results = {"fastingress": loaded(*ours), "HAProxy": loaded(10, 10, 10)}
+    results = {"fastingress": loaded(*ours * 2), "HAProxy": loaded(*[10] * 6)}
     (found,) = verdicts(scenario(Load, Bound(1.0, of="HAProxy")), results)
     assert (found.metric, found.limit, found.word) == ("CPU per request to HAProxy", "1.00", word)
+
+
+def test_few_rounds_settle_nothing() -> None:
+    results = {"fastingress": loaded(*[8] * 5), "HAProxy": loaded(*[10] * 5)}
+    (found,) = verdicts(scenario(Load, Bound(1.0, of="HAProxy")), results)
+    assert (found.figure, found.word) == ("0.80", "not settled, by the median kept")
 
 
 def test_a_bound_by_itself_is_shown_in_the_unit_of_the_metric() -> None:
@@ -127,7 +133,7 @@ def test_a_bound_by_itself_is_shown_in_the_unit_of_the_metric() -> None:
 def test_the_report_begins_with_the_bounds_and_ends_with_what_is_not_met() -> None:
     held = (Bound(1.0, of="nginx"), Bound(0.9, of="nginx"), Bound(1.0, of="HAProxy"))
     load = scenario(Load, *held, Bound(0.99, of="nginx", promised=False))
-    text = tables.markdown(kept(load, {"fastingress": loaded(19), "nginx": loaded(20)}))
+    text = tables.markdown(kept(load, {"fastingress": loaded(*[19] * 6), "nginx": loaded(*[20] * 6)}))
     assert text.splitlines()[2:7] == [
         "| scenario | found | at most | |",
         "|---|---|---|---|",

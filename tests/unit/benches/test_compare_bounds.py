@@ -49,7 +49,8 @@ def test_nothing_is_said_of_the_better_of_two_when_one_is_missing() -> None:
 
 
 def test_every_peer_is_each_that_was_measured_but_the_floor() -> None:
-    results = {"fastingress": loaded(8), "nginx": loaded(20), "Caddy": loaded(7), "bare relay": loaded(1)}
+    names = {"fastingress": 8, "nginx": 20, "Caddy": 7, "bare relay": 1}
+    results = {name: loaded(*[each] * 6) for name, each in names.items()}
     (found,) = verdicts(scenario(Bound(1.0, of=EVERY_PEER)), results)
     assert (found.peer, found.word) == ("Caddy", "**broken by 14.3%**")
     (found,) = verdicts(scenario(Bound(1.0, of=EVERY_PEER)), {"fastingress": loaded(8), "bare relay": loaded(1)})
@@ -59,7 +60,7 @@ def test_every_peer_is_each_that_was_measured_but_the_floor() -> None:
 @pytest.mark.parametrize(("limit", "word"), [(2.0, "kept"), (0.5, "**broken by 0.5 us**")])
 def test_a_figure_may_exceed_our_own_of_another_scenario(limit: float, word: str) -> None:
     more, less = scenario(Bound(limit, over="less"), name="more"), scenario(name="less")
-    found = {more: {"fastingress": loaded(11, 21)}, less: {"fastingress": loaded(10, 20)}}
+    found = {more: {"fastingress": loaded(*[11, 21] * 3)}, less: {"fastingress": loaded(*[10, 20] * 3)}}
     text = tables.markdown(record(machine.seen(), VERSIONS, found, {}))
     assert f"| more: CPU per request, over less | 1.0 us | {limit:.1f} us | {word} |" in text
 

@@ -53,6 +53,25 @@ def test_each_kind_of_figure_has_its_picture_as_svg_and_png(tmp_path: Path) -> N
     assert {"idle", "3.0", "0.5"} <= words(tmp_path / "memory.svg")
 
 
+def test_pictures_of_others_stay(tmp_path: Path) -> None:
+    for name in ("holiday.png", "latency.png"):
+        (tmp_path / name).touch()
+    plots.write(run(CPU), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"holiday.png", "cpu.svg", "cpu.png"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json", None])
+def test_what_is_no_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+    given = tmp_path / "given.json"
+    if content is not None:
+        given.write_bytes(content)
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("sys.argv", ["report", str(given)])
+    with pytest.raises(SystemExit, match=r"given.json is no run that can be read"):
+        report.main()
+    assert not (tmp_path / "results").exists()
+
+
 def test_there_is_no_picture_without_figures(tmp_path: Path) -> None:
     assert {path.stem for path in plots.write(run(IDLE), tmp_path)} == {"memory"}
     assert plots.write(run(), tmp_path) == []

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from benches.compare import __main__ as command
 from benches.compare import choosing, planned, process, progress
-from benches.compare.__main__ import absent, listing
+from benches.compare.__main__ import SoFar, absent, compare, listing
 from benches.compare.peers.relay import Relay
 from benches.compare.planned import Part, clock, spoken
 from benches.compare.progress import Progress
@@ -196,6 +197,46 @@ def test_peers_that_are_left_out_are_named_once_with_the_reason() -> None:
         "lacking is left out: it knows no frames",
         "lacking does less than the others: it has no way to make X-Request-ID",
     ]
+
+
+class Broken(Relay):
+    """It is there, and does not run."""
+
+    name = "broken"
+
+    @classmethod
+    def missing(cls, way: str) -> str:
+        return ""
+
+    @classmethod
+    def version(cls) -> str:
+        raise subprocess.CalledProcessError(3, ["broken", "-v"])
+
+
+def test_a_program_that_does_not_run_is_left_out_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "PEERS", [Broken, Absent])
+    assert "absent" in listing()
+    said = capsys.readouterr().out
+    assert said.startswith("broken is left out: ")
+    assert "exit status 3" in said
+
+
+def test_where_nothing_is_left_to_be_measured_that_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"absent is left out: it knows no frames\nnothing is left to be measured"):
+        compare(chosen("h2c"), [Absent], tmp_path, SoFar())
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_folder_that_takes_no_results_is_found_out_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr("sys.argv", ["compare", "--quick", "--out", str(file)])
+    with pytest.raises(SystemExit, match=r"--out .*/file: results cannot be written there: File exists"):
+        command.main()
 
 
 def test_the_list_has_every_scenario_with_its_sentence() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,44 @@ def test_handshakes_are_counted(name: str, port: int, tmp_path: Path) -> None:
     assert isinstance(asked, Handshakes)
     with ready(asked, port, tmp_path) as peer:
         assert load.handshakes(asked, peer, 1)[0] > 10
+
+
+class Answering:
+    """A proxy that needs no backend."""
+
+    name = "proxy"
+    pid = os.getpid()
+    site = Site()
+
+    def __init__(self, port: int) -> None:
+        self.backend = port
+        self.ended = False
+
+    def demand_alive(self) -> None:
+        if self.ended:
+            raise SystemExit("it has ended")
+
+
+@pytest.mark.usefixtures("nginx")
+def test_answers_that_are_not_the_backends_are_not_counted(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(times: int) -> Any:
+        def drive(*given: Any, **named: Any) -> tuple[int, float]:
+            del given, named
+            for _ in range(times):
+                httpx.get(f"http://127.0.0.1:{port}/1k", trust_env=False)
+            return 5, 5.0
+
+        return drive
+
+    proxy = Answering(port)
+    monkeypatch.setattr(load, "_drive", asked(5))
+    assert load._turn(scenario("http1-1k"), cast("Peer", proxy)).done == 5
+    monkeypatch.setattr(load, "_drive", asked(4))
+    with pytest.raises(SystemExit, match="proxy: 5 requests were answered, and the backend was asked 4 times"):
+        load._turn(scenario("http1-1k"), cast("Peer", proxy))
+    proxy.ended = True
+    with pytest.raises(SystemExit, match="it has ended"):
+        load._turn(scenario("http1-1k"), cast("Peer", proxy))
 
 
 def test_each_request_of_a_load_has_its_line_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
