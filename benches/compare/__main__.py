@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from benches import arguments
 from benches.compare import (
     certificate,
     choosing,
@@ -236,17 +237,13 @@ def _parser() -> argparse.ArgumentParser:
     names = "names or patterns such as 'idle*'; --list shows all"
     parser.add_argument("--scenarios", nargs="+", default=[], metavar="NAME", help=names)
     parser.add_argument("--peers", nargs="+", default=[], metavar="NAME", help="the same")
-    parser.add_argument("--rounds", type=_count, metavar="N", help="in place of the scenarios' own numbers")
-    parser.add_argument("--bulk-mib", type=_count, metavar="MIB", help="how long the bodies of the bulk scenarios are")
+    parser.add_argument("--rounds", type=arguments.count, metavar="N", help="in place of the scenarios' own numbers")
+    parser.add_argument(
+        "--bulk-mib", type=arguments.count, metavar="MIB", help="how long the bodies of the bulk scenarios are"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="where results go (target/compare)")
     parser.add_argument("--list", action="store_true", help="show scenarios and peers, and run nothing")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not (count := int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return count
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

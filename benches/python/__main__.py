@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from benches import arguments
 from benches.python import figures, starting
 from benches.python.figures import Figure
 
@@ -72,16 +73,14 @@ def _say(what: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches.python", description=sys.modules["benches.python"].__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--ingresses", type=_count, default=10_000, metavar="N", help="that there are (10,000)")
-    parser.add_argument("--rounds", type=_count, default=9, metavar="N", help="of which the median counts (9)")
-    parser.add_argument("--seconds", type=_count, default=5, metavar="N", help="that each stream of changes lasts (5)")
+    parser.add_argument(
+        "--ingresses", type=arguments.count, default=10_000, metavar="N", help="that there are (10,000)"
+    )
+    parser.add_argument("--rounds", type=arguments.count, default=9, metavar="N", help="of which the median counts (9)")
+    parser.add_argument(
+        "--seconds", type=arguments.count, default=5, metavar="N", help="that each stream of changes lasts (5)"
+    )
     return parser.parse_args()
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not (count := int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return count
 
 
 if __name__ == "__main__":

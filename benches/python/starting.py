@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benches.compare.process import tree
+from benches.compare.process import cpu_nanoseconds
 from tests.support.client import fetch
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,6 @@ SHOP = ROOT / "examples" / "shop"
 FREE = ("--http-port=0", "--https-port=0", "--admin-port=0")
 BY_MODULE = (sys.executable, "-m", "fastingress", f"--manifests={SHOP}", *FREE)
 BY_EXAMPLE = (sys.executable, str(SHOP / "serve.py"), *FREE, "--backend-port=0")
-_TICK = os.sysconf("SC_CLK_TCK")
 _PORT = re.compile(r"ready: http on \S+?:([0-9]+)[,;]")
 
 
@@ -47,14 +46,8 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> float:
         # Without its backends the shop answers 502, which is an answer of the gateway all the same.
         if answer.status not in (200, 502):
             raise RuntimeError(f"the shop answers {answer.status}")
-        return sum(map(_cpu_seconds, tree(child.pid)))
+        return cpu_nanoseconds(child.pid) / 1e9
     finally:
         child.send_signal(signal.SIGINT)
         child.stderr.close()
         child.wait(30)
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Of a process, its threads that have ended, and its children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / _TICK

@@ -59,29 +59,6 @@ spec:
 """
 
 
-ADDED_MANIFEST = """
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata:
-  name: added
-  annotations:
-    nginx.ingress.kubernetes.io/ssl-redirect: "false"
-spec:
-  ingressClassName: fastingress
-  rules:
-    - host: {host}
-      http:
-        paths:
-          - path: {path}
-            pathType: Prefix
-            backend:
-              service:
-                name: shop
-                port:
-                  number: 80
-"""
-
-
 HOST_MANIFEST = """
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -92,7 +69,7 @@ metadata:
 spec:
   ingressClassName: fastingress
   rules:
-    - host: {name}
+    - host: {host}
       http:
         paths:
 {paths}
@@ -168,11 +145,13 @@ class Fastingress(Peer):
     def _hosts(self) -> str:
         """An Ingress for each."""
         paths = "".join(HOST_PATH.format(path=path).removeprefix("\n") for path in HOST_PATHS)
-        return "---".join(HOST_MANIFEST.format(name=name, paths=paths) for name in self.site.names)
+        return "---".join(HOST_MANIFEST.format(name=name, host=name, paths=paths) for name in self.site.names)
 
     def reroute(self, number: int) -> None:
         """A manifest is another one."""
-        replace(self.folder / "manifests" / "added.yaml", ADDED_MANIFEST.format(host=ADDED, path=added_path(number)))
+        path = HOST_PATH.format(path=added_path(number)).removeprefix("\n")
+        added = HOST_MANIFEST.format(name="added", host=ADDED, paths=path)
+        replace(self.folder / "manifests" / "added.yaml", added)
 
     def _stream(self) -> list[str]:
         if self.way == "passthrough":
