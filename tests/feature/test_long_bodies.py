@@ -152,3 +152,15 @@ def test_a_backend_that_stops_in_a_long_answer_is_not_waited_for(spawn: Spawn, b
         assert client.rest().endswith(BODY)
     (line,) = _lines(gateway, 1)
     assert (line["status"], line["reason"]) == (200, "upstream_read_timeout")
+
+
+def test_what_a_backend_says_behind_a_long_answer_is_nobodys_answer(spawn: Spawn, backends: Backends) -> None:
+    def two_at_once(exchange: Exchange) -> None:
+        exchange.send(HEAD % len(BODY) + BODY + HEAD % 5 + b"wrong")
+
+    web = backends("web", two_at_once)
+    gateway = spawn(service("web", web), _ingress(), workers=1)
+    with RawClient(gateway.http) as client:
+        for _ in range(3):
+            assert client.send(request_bytes()).response().body == BODY
+    assert len(web.connections) == 3

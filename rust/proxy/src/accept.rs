@@ -263,20 +263,25 @@ async fn settle_plain(stream: TcpStream, info: ConnInfo, worker: &Worker) -> Opt
     Some(Settled::Http1(stream, info, begun))
 }
 
+/// Bytes that are read at once while it is not known what is spoken.
+const BEGUN: usize = 2048;
+
 /// Reads until it is clear whether this is the preface of HTTP/2 (RFC 9113, 3.3).
 async fn read_preface(stream: &mut Transport, begun: &mut Vec<u8>) -> io::Result<bool> {
-    while h2::PREFACE.starts_with(begun) {
-        if begun.len() == h2::PREFACE.len() {
+    loop {
+        let seen = begun.len().min(h2::PREFACE.len());
+        if begun[..seen] != h2::PREFACE[..seen] {
+            return Ok(false);
+        }
+        if seen == h2::PREFACE.len() {
             return Ok(true);
         }
-        let mut piece = [0; h2::PREFACE.len()];
-        let n = stream.read(&mut piece[..h2::PREFACE.len() - begun.len()]).await?;
-        if n == 0 {
+        // All of a head of HTTP/1, mostly: one read less for each connection.
+        begun.reserve(BEGUN);
+        if stream.read_buf(begun).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        begun.extend_from_slice(&piece[..n]);
     }
-    Ok(false)
 }
 
 fn tls_info(session: &rustls::ServerConnection, client: Option<Arc<Presented>>) -> TlsInfo {

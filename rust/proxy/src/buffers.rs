@@ -35,16 +35,21 @@ pub struct Buffers {
 
 impl Default for Buffers {
     fn default() -> Self {
-        Self {
-            scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
-            pool: RefCell::default(),
-            records: RefCell::default(),
-            pipes: Pipes::default(),
-        }
+        Self::new(Pipes::default())
     }
 }
 
 impl Buffers {
+    /// None yet, with these pipes.
+    pub fn new(pipes: Pipes) -> Self {
+        Self {
+            scratch: RefCell::new(vec![0; READ_SIZE].into_boxed_slice()),
+            pool: RefCell::default(),
+            records: RefCell::default(),
+            pipes,
+        }
+    }
+
     /// Lends the read buffer for the time of one poll.
     pub fn with_scratch<T>(&self, work: impl FnOnce(&mut [u8]) -> T) -> T {
         work(&mut self.scratch.borrow_mut())

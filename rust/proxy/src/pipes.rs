@@ -15,17 +15,27 @@ use tokio::net::TcpStream;
 
 /// Empty pipes kept per worker.
 const KEPT: usize = 16;
-/// Pipes of a worker at most, lent or kept: what sinks are behind with is memory of the kernel, and descriptors are few.
+/// Pipes of a worker at most, lent or kept: what sinks are behind with is memory of the kernel.
 const MOST: usize = 64;
-/// The most that is asked for at once; a pipe holds sixteen pieces of a socket's memory, each of a page or, in some kernels, of 32 KiB.
-const PIECE: usize = 512 * 1024;
+/// Where descriptors are few, all workers together have a pipe for so many clients, which have one descriptor each.
+const CLIENTS_PER_PIPE: usize = 64;
+/// The most that is asked for at once. A pipe holds sixteen pieces of a socket's memory, each of a page or, in some kernels, of
+/// 32 KiB; what a slow sink leaves in it counts in the global budget, as much as two reads.
+const PIECE: usize = 128 * 1024;
 
 /// The pipes of one worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pipes {
+    most: usize,
     empty: RefCell<Vec<Pipe>>,
     /// Each pipe has a share of it.
     open: Rc<()>,
+}
+
+impl Default for Pipes {
+    fn default() -> Self {
+        Self::new(MOST)
+    }
 }
 
 #[derive(Debug)]
@@ -36,11 +46,25 @@ struct Pipe {
 }
 
 impl Pipes {
+    /// None yet, and so many at most.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            empty: RefCell::default(),
+            open: Rc::default(),
+        }
+    }
+
+    /// How many a worker may have, of so many, where there may be so many clients.
+    pub fn fitting(clients: usize, workers: usize) -> usize {
+        (clients / CLIENTS_PER_PIPE / workers.max(1)).clamp(1, MOST)
+    }
+
     fn take(&self) -> io::Result<Pipe> {
         if let Some(pipe) = self.empty.borrow_mut().pop() {
             return Ok(pipe);
         }
-        if Rc::strong_count(&self.open) > MOST {
+        if Rc::strong_count(&self.open) > self.most {
             return Err(Errno::MFILE.into());
         }
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -130,6 +154,22 @@ impl Passage {
             pipes.give(pipe);
         }
         Poll::Ready(Ok(taken))
+    }
+
+    /// Reads what is in the pipe, for where the kernel moves bytes into one and not out of it. Nothing blocks: they are there.
+    pub fn take_back(&mut self, bytes: &mut Vec<u8>, pipes: &Pipes) -> io::Result<()> {
+        let Some(pipe) = self.pipe.take() else {
+            return Ok(());
+        };
+        while self.held > 0 {
+            let start = bytes.len();
+            bytes.resize(start + self.held, 0);
+            let read = rustix::io::read(&pipe.read, &mut bytes[start..])?;
+            bytes.truncate(start + read);
+            self.held -= read;
+        }
+        pipes.give(pipe);
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::deadline::Timer;
 use crate::h3::announce::alternative;
 use crate::observe::{LogHandle, WorkerMetrics};
 use crate::options::Options;
+use crate::pipes::Pipes;
 use crate::tls::Authorities;
 use crate::upstream::Upstreams;
 use arc_swap::ArcSwap;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub sessions: AtomicUsize,
     /// Most client connections.
     pub connection_limit: usize,
+    /// Most pipes of each worker.
+    pub pipes: usize,
     /// Sockets that accept.
     pub listeners: AtomicUsize,
     /// What clients are told about HTTP/3, if it is served: the value of Alt-Svc.
@@ -85,6 +88,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             connection_limit,
+            pipes: Pipes::fitting(connection_limit, options.workers),
             listeners: AtomicUsize::new(0),
             alternative: options.http3.then(|| alternative(options.http3_advertise_port)),
             options,
@@ -132,7 +136,7 @@ impl Worker {
     /// A worker without connections.
     pub fn new(shared: Arc<Shared>, upstreams: Upstreams, metrics: WorkerMetrics, log: Option<LogHandle>) -> Self {
         Self {
-            buffers: Buffers::default(),
+            buffers: Buffers::new(Pipes::new(shared.pipes)),
             upstreams,
             metrics,
             log,

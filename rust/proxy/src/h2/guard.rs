@@ -252,6 +252,9 @@ impl AsyncRead for Guard {
             let n = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..n]);
             this.prefix.drain(..n);
+            if this.prefix.is_empty() {
+                this.prefix = Vec::new();
+            }
         }
         let Self { shared, incoming, .. } = this;
         incoming.pass(&buf.filled()[before..], |frame| shared.came(frame));

@@ -2,7 +2,7 @@
 
 use super::pump::{Pump, PumpError, Wait};
 use crate::buffers::{Budget, Buffers};
-use crate::pipes::Passage;
+use crate::pipes::{Passage, Pipes};
 use fastingress_http1::Framing;
 use std::future::poll_fn;
 use std::io;
@@ -270,4 +270,24 @@ async fn a_body_is_copied_where_no_pipe_can_be_had() {
     let came = rig.through(&body, 4 + LONG).await;
     assert!(came[4..] == body);
     assert_eq!(rig.buffers.pipes.open(), lent.len());
+}
+
+#[tokio::test]
+async fn what_is_in_a_pipe_can_be_taken_back() {
+    let pipes = Pipes::new(1);
+    let (mut other, source) = pair().await;
+    other.write_all(b"moved").await.unwrap();
+    let mut passage = Passage::default();
+    poll_fn(|cx| passage.poll_fill(cx, &source, 5, &pipes)).await.unwrap();
+    let mut bytes = b"and ".to_vec();
+    passage.take_back(&mut bytes, &pipes).unwrap();
+    assert_eq!(bytes, b"and moved");
+    assert_eq!((passage.held(), pipes.empty()), (0, 1));
+}
+
+#[test]
+fn workers_have_fewer_pipes_where_descriptors_are_few() {
+    assert_eq!(Pipes::fitting(576, 2), 4);
+    assert_eq!(Pipes::fitting(576, 64), 1, "one at least");
+    assert_eq!(Pipes::fitting(700_000, 2), 64);
 }

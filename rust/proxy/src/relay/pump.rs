@@ -255,9 +255,13 @@ impl Pump {
         let before = self.out.written();
         let flushed = match sink.bare_socket() {
             Some(socket) if self.passage.held() > 0 => self.poll_drain(cx, socket, buffers),
-            _ => self.out.poll_flush(cx, sink, buffers),
+            _ => Poll::Ready(Ok(())),
         };
-        let flushed = flushed.map_err(PumpError::Sink)?;
+        // What could not be moved after all is in the outbox now.
+        let flushed = match flushed.map_err(PumpError::Sink)? {
+            Poll::Ready(()) => self.out.poll_flush(cx, sink, buffers).map_err(PumpError::Sink)?,
+            Poll::Pending => Poll::Pending,
+        };
         if self.out.written() != before || (flushed.is_ready() && self.wait == Wait::Sink) {
             self.progress();
         }
@@ -306,7 +310,14 @@ impl Pump {
     /// Ready when the sink has taken all that was moved.
     fn poll_drain(&mut self, cx: &mut Context<'_>, sink: &TcpStream, buffers: &Buffers) -> Poll<io::Result<()>> {
         while self.passage.held() > 0 {
-            let taken = ready!(self.passage.poll_drain(cx, sink, &buffers.pipes))?;
+            let taken = match ready!(self.passage.poll_drain(cx, sink, &buffers.pipes)) {
+                Err(error) if is_not_possible(&error) => {
+                    self.way = Way::CopiedToItsEnd;
+                    self.passage.take_back(self.out.compose(buffers), &buffers.pipes)?;
+                    break;
+                }
+                taken => taken?,
+            };
             self.out.count(taken as u64);
             self.out.hold(self.passage.held());
         }
