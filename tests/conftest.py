@@ -56,11 +56,12 @@ for _name in PROGRAMS:
 
 
 @pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Fails a test that leaves objects set aside from the garbage collector: later tests would share them unseen."""
-    before = gc.get_freeze_count()
+def left_as_it_was() -> Iterator[None]:
+    """Fails a test that changes what later tests of this process would share unseen."""
+    objects, cores = gc.get_freeze_count(), os.sched_getaffinity(0)
     yield
-    assert gc.get_freeze_count() == before, "a test called `collector.resume` in this process"
+    assert gc.get_freeze_count() == objects, "a test called `collector.resume` in this process"
+    assert os.sched_getaffinity(0) == cores, "a test bound this process to some of its cores"
 
 
 @pytest.fixture

@@ -66,6 +66,10 @@ def main() -> None:
         signal.signal(number, _interrupted)
     so_far = SoFar()
     try:
+        programs.install(
+            {peer.program for peer in peers}.union(*(kinds.of(scenario).programs for scenario in scenarios))
+        )
+        os.sched_setaffinity(0, {OTHER_CORE})
         whole = compare(scenarios, peers, asked.out, so_far)
     except KeyboardInterrupt as interrupt:
         kept = f"what was found so far is in {asked.out}" if so_far.found else "nothing was found yet"
@@ -85,10 +89,12 @@ class SoFar:
     found: dict[Scenario, Results] = field(default_factory=dict)
     left_out: dict[Scenario, dict[str, str]] = field(default_factory=dict)
     """Peers that were not timed, and why."""
+    tools: dict[str, str] = field(default_factory=dict)
+    absent: list[str] = field(default_factory=list)
 
     def record(self) -> Record:
         """To be kept."""
-        return record(machine.at_end(self.machine), self.versions, self.found, self.left_out)
+        return record(machine.at_end(self.machine), self.versions, self.found, self.left_out, self.tools, self.absent)
 
 
 def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Path, so_far: SoFar) -> bool:
@@ -96,16 +102,17 @@ def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Pat
 
     `so_far` is filled scenario by scenario: a run of an hour that fails has not been for nothing.
     """
-    programs.install({peer.program for peer in peers}.union(*(kinds.of(scenario).programs for scenario in scenarios)))
-    os.sched_setaffinity(0, {OTHER_CORE})
     asked = {peer.name for peer in peers}
-    peers = [peer for peer in peers if _says_its_version(peer, so_far.versions)]
+    dumb = {peer.name: why for peer in peers if (why := _put_version(peer, so_far.versions))}
+    so_far.absent = [f"{name} is left out: {why}" for name, why in dumb.items()]
+    peers = [peer for peer in peers if peer.name not in dumb]
     by_name = {peer.name: peer for peer in peers}
     parts = [Part(scenario, tuple(present(scenario, peers))) for scenario in scenarios]
-    missing = absent(scenarios, peers)
+    so_far.tools = debian.versions()
+    so_far.absent += absent(scenarios, peers)
     if not any(part.peers for part in parts):
-        raise SystemExit("\n".join([*missing, "nothing is left to be measured"]))
-    print("\n".join([*missing, planned.announcement(parts), ""]), flush=True)
+        raise SystemExit("\n".join([*so_far.absent, "nothing is left to be measured"]))
+    print("\n".join([*so_far.absent, planned.announcement(parts), ""]), flush=True)
     with progress.shown(parts):
         for part in parts:
             progress.part(part)
@@ -134,10 +141,10 @@ def _demand_folder(out: Path) -> None:
         raise SystemExit(f"--out {out}: results cannot be written there: {error.strerror}") from None
 
 
-def _says_its_version(peer: type[Peer], versions: dict[str, str]) -> bool:
-    """Puts down the version of one that is there. False of a program that does not run, which is told."""
+def _put_version(peer: type[Peer], versions: dict[str, str]) -> str:
+    """Puts down the version of one that is there. Why it has none, of a program that does not run; else nothing."""
     if peer.missing("http1"):
-        return True  # which is told with the scenarios that it is missing in
+        return ""  # which is told with the scenarios that it is missing in
     try:
         versions[peer.name] = peer.version()
     except (OSError, subprocess.SubprocessError) as error:
@@ -145,9 +152,8 @@ def _says_its_version(peer: type[Peer], versions: dict[str, str]) -> bool:
     except LookupError:
         reason = "what it says has none"
     else:
-        return True
-    print(f"{peer.name} is left out: {peer.program} does not say its version: {reason}", flush=True)
-    return False
+        return ""
+    return f"{peer.program} does not say its version: {reason}"
 
 
 def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
@@ -218,8 +224,8 @@ def listing() -> str:
     width = max(len(each.name) for each in (*SCENARIOS, *PEERS))
     lines = ["scenarios:", *(f"  {scenario.name:{width}}  {title(scenario)}" for scenario in SCENARIOS), "", "peers:"]
     versions: dict[str, str] = {}
-    there = [peer for peer in PEERS if _says_its_version(peer, versions)]
-    lines += [f"  {peer.name:{width}}  {peer.missing('http1') or versions[peer.name]}" for peer in there]
+    missing = {peer: peer.missing("http1") or _put_version(peer, versions) for peer in PEERS}
+    lines += [f"  {peer.name:{width}}  {why or versions[peer.name]}" for peer, why in missing.items()]
     return "\n".join(lines)
 
 

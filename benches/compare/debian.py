@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ NEEDED = {
     "wrk": "wrk",
 }
 """Programs and their packages, without which nothing can be measured."""
+ASKED = {"wrk": ["-v"], "h2load": ["--version"], "curl": ["--version"], "openssl": ["version"], "nginx": ["-v"]}
+"""How each of them is asked for its version."""
 STREAM_MODULE = "ngx_stream_module.so"
 OF_PEERS = {"haproxy": "haproxy", STREAM_MODULE: "libnginx-mod-stream"}
 """The same, without which one peer is left out, or of scenarios that need a module of it."""
@@ -34,6 +37,18 @@ def demand(of_peers: Iterable[str]) -> None:
     if needed := {program: package for program, package in missing.items() if program in NEEDED}:
         packages = ", ".join(sorted(needed.values()))
         raise SystemExit(f"not installed: {', '.join(needed)} (Debian packages {packages}; as root they are installed)")
+
+
+def versions() -> dict[str, str]:
+    """Of what makes load and of what is behind the proxies: their figures depend on it, too."""
+    return {program: _version([program, *asked]) for program, asked in ASKED.items()}
+
+
+def _version(command: list[str]) -> str:
+    """The first that looks like one; empty where there is none. Some write it to standard error, or end with 1."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"\d+(\.\d+)+\S*", done.stdout + done.stderr)
+    return found[0] if found else ""
 
 
 def _missing(wanted: dict[str, str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def text(kept: Record, pictures: Collection[str]) -> str:
         bounds="\n".join(tables.bounds(kept)),
         unmet="\n".join(tables.unmet(kept)),
         extent=extent(kept),
-        machine="\n".join(f"- {line}" for line in kept.machine.lines()),
+        machine="\n".join(f"- {line}" for line in (*kept.machine.lines(), *tables.tools(kept), *kept.absent)),
         pictures="\n\n".join([*shown, ""]),
         versions=", ".join(f"{name} {version}" for name, version in kept.versions.items()),
         results=RESULTS,

@@ -83,7 +83,12 @@ class Record(msgspec.Struct, frozen=True):
 
     machine: Machine
     versions: dict[str, str]
+    """Of the proxies."""
     scenarios: list[ScenarioFound]
+    tools: dict[str, str] = {}
+    """Versions of what makes load and of what is behind the proxies."""
+    absent: list[str] = []
+    """A line on each proxy that took no part in some scenarios, and why."""
 
     def bounds(self, state: str) -> list[tuple[ScenarioFound, BoundFound]]:
         """All that have come to this."""
@@ -95,6 +100,8 @@ def record(
     versions: Mapping[str, str],
     found: Mapping[Scenario, Results],
     left_out: Mapping[Scenario, Mapping[str, str]],
+    tools: Mapping[str, str],
+    absent: Sequence[str],
 ) -> Record:
     """From what was measured so far."""
     others = {scenario.name: results for scenario, results in found.items()}
@@ -102,7 +109,7 @@ def record(
         _scenario(scenario, results, verdicts(scenario, results, others), left_out.get(scenario, {}))
         for scenario, results in found.items()
     ]
-    return Record(machine, dict(versions), scenarios)
+    return Record(machine, dict(versions), scenarios, dict(tools), list(absent))
 
 
 def to_json(kept: Record) -> bytes:

@@ -11,10 +11,16 @@ from benches.compare.verdict import State
 def markdown(kept: Record) -> str:
     """The bounds, the machine, each scenario, and what is not met."""
     parts = ["# fastingress beside other proxies", "", *bounds(kept), "", "## Machine", ""]
-    parts += [f"- {line}" for line in kept.machine.lines()]
+    parts += [f"- {line}" for line in (*kept.machine.lines(), *tools(kept), *kept.absent)]
     for scenario in kept.scenarios:
         parts += ["", *of_scenario(scenario, kept.versions)]
     return "\n".join([*parts, "", "## Not met", "", *unmet(kept)])
+
+
+def tools(kept: Record) -> list[str]:
+    """A line on what makes load and what is behind the proxies; older runs do not say."""
+    named = ", ".join(f"{name} {version}" for name, version in kept.tools.items())
+    return [f"load and backends: {named}"] if named else []
 
 
 def bounds(kept: Record) -> list[str]:

@@ -48,7 +48,7 @@ def scenario(kind: type[Load | Handshakes | Bulk | Idle], *bounds: Bound) -> Sce
 def kept(scenario: Scenario, results: Results, left_out: dict[str, str] | None = None) -> Record:
     """A run of this alone."""
     seen = replace_machine(began="2026-01-01T10:00Z", ended="2026-01-01T11:00Z")
-    return record(seen, VERSIONS, {scenario: results}, {scenario: left_out or {}})
+    return record(seen, VERSIONS, {scenario: results}, {scenario: left_out or {}}, {}, [])
 
 
 def replace_machine(**facts: str) -> machine.Machine:

@@ -61,7 +61,7 @@ def test_every_peer_is_each_that_was_measured_but_the_floor() -> None:
 def test_a_figure_may_exceed_our_own_of_another_scenario(limit: float, word: str) -> None:
     more, less = scenario(Bound(limit, over="less"), name="more"), scenario(name="less")
     found = {more: {"fastingress": loaded(*[11, 21] * 3)}, less: {"fastingress": loaded(*[10, 20] * 3)}}
-    text = tables.markdown(record(machine.seen(), VERSIONS, found, {}))
+    text = tables.markdown(record(machine.seen(), VERSIONS, found, {}, {}, []))
     assert f"| more: CPU per request, over less | 1.0 us | {limit:.1f} us | {word} |" in text
 
 

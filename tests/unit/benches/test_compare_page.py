@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from msgspec import structs
 
-from benches.compare import machine, page, plots, report
+from benches.compare import machine, page, plots, report, tables
 from benches.compare.record import BoundFound, PeerFound, Record, ScenarioFound, Spread, from_json, to_json
 from benches.compare.scenarios import SCENARIOS
 
@@ -99,6 +99,14 @@ def test_the_page_has_bounds_machine_versions_and_the_pictures_that_there_are() 
     assert "/cpu.svg)" in text
     assert "/memory.svg)" not in text
     assert "{" not in text, "nothing is left to fill in"
+
+
+def test_what_made_load_and_who_was_absent_are_told() -> None:
+    whole = structs.replace(run(CPU), tools={"wrk": "4.1.0", "nginx": "1.22.1"}, absent=["Envoy is left out: gone"])
+    for text in (page.text(whole, set()), tables.markdown(whole)):
+        assert "- load and backends: wrk 4.1.0, nginx 1.22.1\n" in text
+        assert "- Envoy is left out: gone\n" in text
+    assert "load and backends" not in page.text(run(CPU), set())
 
 
 def test_the_page_says_what_was_not_run() -> None:

@@ -213,14 +213,17 @@ class Broken(Relay):
         raise subprocess.CalledProcessError(3, ["broken", "-v"])
 
 
-def test_a_program_that_does_not_run_is_left_out_and_no_more(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_program_that_does_not_run_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "PEERS", [Broken, Absent])
-    assert "absent" in listing()
-    said = capsys.readouterr().out
-    assert said.startswith("broken is left out: ")
-    assert "exit status 3" in said
+    *_, broken, absent = listing().splitlines()
+    assert broken.split(maxsplit=1)[0] == "broken"
+    assert "exit status 3" in broken
+    assert "absent" in absent
+
+
+def test_a_program_that_does_not_run_is_left_out(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"broken is left out: .* exit status 3\.\nnothing is left to be measured"):
+        compare(chosen("h2c"), [Broken], tmp_path, SoFar())
 
 
 def test_where_nothing_is_left_to_be_measured_that_is_an_error(tmp_path: Path) -> None:
