@@ -87,7 +87,7 @@ release: $(VENV)/.installed ## build the extension as it is measured
 as-wheel: $(VENV)/.installed ## build the extension as the wheel has it, with all optimisation (four minutes)
 	$(BIN)/maturin develop --profile wheel --locked
 
-bench: as-wheel ## compare with other proxies, more than two hours (ARGS="--promised" for one, "--quick" for 4 minutes, "--list")
+bench: as-wheel ## compare with other proxies, some three hours (ARGS="--promised" for one and a quarter, "--quick" for 4 minutes, "--list")
 	$(BIN)/python -m benches.compare $(ARGS)
 
 bench-instructions: $(VENV)/.installed ## count what each step of a request takes, beside the committed counts (ARGS="--write" to renew them)

@@ -181,7 +181,8 @@ class Churn:
     bounds: tuple[Bound, ...]
     changes_per_second: int
     connections: int
-    rounds: int = 10
+    rounds: int = 20
+    """A thousandth of a turn is a dozen requests: its edge spreads more than a mean does."""
     seconds: int = 3
     way: Way = "changing"
 
@@ -347,6 +348,8 @@ def logged(load: Load, *bounds: Bound) -> Load:
     return replace(load, name=name, what=what, bounds=bounds, site=replace(load.site, logged=True))
 
 
+MORE_ROUNDS = 16
+"""Where much is promised: the interval goes from the fourth value to the fourth last then, with ten from the second."""
 NO_MORE_THAN_PEERS = (Bound(1.0, of="nginx", promised=False), Bound(1.0, of="HAProxy", promised=False))
 ALONE = "all forwarded headers, one worker"
 
@@ -355,6 +358,7 @@ HTTP1_1K = Load(
     what=f"connections kept alive, HTTP/1.1, 1 KiB answers, {ALONE}",
     bounds=(Bound(0.7, of="nginx"), Bound(0.7, of="HAProxy"), Bound(1.2, of="bare relay")),
     connections=64,
+    rounds=MORE_ROUNDS,
 )
 
 HTTP1_OTHERS = (
@@ -381,6 +385,7 @@ HTTP1_OTHERS = (
         what=f"clients, HTTP/1.1, a new connection for each request, 1 KiB answers, {ALONE}",
         bounds=(Bound(0.9, of="nginx"),),
         connections=64,
+        rounds=MORE_ROUNDS,
         closes=True,
     ),
     Load(
@@ -388,6 +393,7 @@ HTTP1_OTHERS = (
         what=f"connections kept alive, HTTP/1.1 over TLS 1.3, 1 KiB answers, {ALONE}",
         bounds=(Bound(0.8, of="nginx"),),
         connections=64,
+        rounds=MORE_ROUNDS,
         way="http1-tls",
     ),
 )
@@ -411,6 +417,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         what=f"connections with 16 streams each, HTTP/2 over TLS 1.3, 1 KiB answers, {ALONE}",
         bounds=(Bound(0.8, of="nginx"), Bound(0.8, of="HAProxy")),
         connections=16,
+        rounds=MORE_ROUNDS,
         way="h2-tls",
         streams=16,
     ),
