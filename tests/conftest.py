@@ -117,7 +117,7 @@ def spawn(folder: Path) -> Iterator[Spawn]:
 
         def start(*objects: Manifest, files: Files | None = None, **options: Any) -> Process:
             _fill(folder, objects, files)
-            popen = {name: options.pop(name) for name in ("stdout", "pass_fds") if name in options}
+            popen = {name: options.pop(name) for name in ("stdin", "stdout", "pass_fds") if name in options}
             process = Process(command_of(folder, **options), folder, dict(os.environ), **popen)
             stack.callback(process.close)
             return process

@@ -114,6 +114,34 @@ def test_what_does_not_end_in_time_is_cut(spawn: Spawn, backends: Backends) -> N
         assert process.exit_status() == 0
 
 
+def test_sigquit_ends_in_good_order(spawn: Spawn, backends: Backends) -> None:
+    process = spawn(service("web", backends("web")), ingress("web", Rule("web")), shutdown_delay=0)
+    process.signal(signal.SIGQUIT)
+    assert process.exit_status() == 0
+    assert process.errors.line("SIGQUIT: not ready any more")
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2], ids=lambda number: number.name)
+def test_a_signal_to_reload_ends_nothing_and_is_answered(
+    spawn: Spawn, backends: Backends, number: signal.Signals
+) -> None:
+    process = spawn(service("web", backends("web")), ingress("web", Rule("web")))
+    for _ in range(2):
+        process.signal(number)
+        assert process.errors.line(f"{number.name}: (nothing is to be|there (is|are) no)")
+        assert process.get("/").status == 200
+
+
+def test_it_ends_with_its_terminal(spawn: Spawn) -> None:
+    ours, theirs = os.openpty()
+    process = spawn(stdin=theirs)
+    os.close(theirs)
+    process.signal(signal.SIGHUP)
+    assert process.exit_status() == 0
+    assert process.errors.line("SIGHUP: not ready any more, accepting for another 0s")
+    os.close(ours)
+
+
 def test_an_interrupt_stops_at_once_and_without_a_traceback(spawn: Spawn) -> None:
     process = spawn(shutdown_delay=3600)
     process.signal(signal.SIGINT)

@@ -34,7 +34,7 @@ class Started(Answering):
     ) -> None:
         self.child = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=popen.pop("stdin", subprocess.DEVNULL),
             stdout=popen.pop("stdout", subprocess.PIPE),
             stderr=subprocess.PIPE,
             env=environment,

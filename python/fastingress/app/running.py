@@ -75,7 +75,7 @@ async def _unless(stopping: asyncio.Future[signal.Signals], work: Coroutine[Any,
 async def _wind_down(service: Service, config: Config, received: signal.Signals) -> None:
     service.core.set_ready("shutting down")
     await service.resign()
-    delay = 0.0 if received is signal.SIGINT else config.shutdown_delay
+    delay = 0.0 if received in (signal.SIGINT, signal.SIGHUP) else config.shutdown_delay
     _log.info("%s: not ready any more, accepting for another %gs", received.name, delay)
     await asyncio.sleep(delay)
     _log.info("draining for at most %gs; a second signal ends at once", config.drain_timeout)

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// Starts a thread that reads signal numbers from `fd`, the reading end of a pipe or socket pair whose writing end was given to
-/// `signal.set_wakeup_fd`. At the second SIGTERM or SIGINT it ends the process with status 128 + n. It ends itself when
+/// `signal.set_wakeup_fd`. At the second SIGTERM, SIGINT or SIGQUIT it ends the process with status 128 + n. It ends itself when
 /// the writing end is closed. The descriptor is duplicated; the caller keeps its own.
 #[pyfunction]
 #[pyo3(signature = (fd, /))]
@@ -53,7 +53,7 @@ fn watch(mut pipe: File) {
         };
         for &byte in &bytes[..read] {
             let signal = i32::from(byte);
-            asked += u32::from(signal == libc::SIGTERM || signal == libc::SIGINT);
+            asked += u32::from([libc::SIGTERM, libc::SIGINT, libc::SIGQUIT].contains(&signal));
             if asked >= 2 {
                 // SAFETY: ends the process; runs no destructor and takes no lock, which is the point.
                 unsafe { libc::_exit(128 + signal) };
