@@ -35,7 +35,8 @@ from benches.compare.peers import PEERS, Peer
 from benches.compare.peers.base import free_port
 from benches.compare.planned import Part
 from benches.compare.record import Record, Results, record
-from benches.compare.scenarios import SCENARIOS, Scenario, site, title
+from benches.compare.scenario import Scenario, site, title
+from benches.compare.scenarios import SCENARIOS
 from benches.compare.turns import FAILURES, worded
 from benches.compare.verdict import OURS
 
@@ -84,6 +85,8 @@ def main() -> None:
 class SoFar:
     """What there is so far."""
 
+    work: machine.Work = field(default_factory=machine.work)
+    """Of the processors until it began."""
     machine: machine.Machine = field(default_factory=machine.seen)
     versions: dict[str, str] = field(default_factory=dict)
     found: dict[Scenario, Results] = field(default_factory=dict)
@@ -94,7 +97,8 @@ class SoFar:
 
     def record(self) -> Record:
         """To be kept."""
-        return record(machine.at_end(self.machine), self.versions, self.found, self.left_out, self.tools, self.absent)
+        ended = machine.at_end(self.machine, self.work)
+        return record(ended, self.versions, self.found, self.left_out, self.tools, self.absent)
 
 
 def compare(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]], out: Path, so_far: SoFar) -> bool:
@@ -234,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benches.compare", description=sys.modules["benches.compare"].__doc__
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    quick = f"{len(choosing.QUICK_SCENARIOS)} scenarios with {', '.join(choosing.QUICK_PEERS)}, in under 4 minutes"
+    quick = f"{len(choosing.QUICK_SCENARIOS)} scenarios with {', '.join(choosing.QUICK_PEERS)}, in under 4 minutes once it is built"
     parser.add_argument(
         "--quick", action="store_true", help=f"a look: shorter turns, and unless others are named {quick}"
     )

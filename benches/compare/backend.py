@@ -14,7 +14,7 @@ from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.cores import OTHER_CORE
 from benches.compare.peers.base import FORWARDED, wait_for_port
-from benches.compare.scenarios import HOST_PATHS
+from benches.compare.scenario import HOST_PATHS
 
 CONFIG = """
 {user}

@@ -13,7 +13,7 @@ from benches.compare import correct
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Way
+from benches.compare.scenario import Bulk, Way
 
 MIB = 1 << 20
 MIB_PER_CONNECTION = 256

@@ -9,7 +9,7 @@ import grpc
 from benches.compare import client
 from benches.compare.correct import FORGED, HOST, demand_headers, once_routed
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Calls
+from benches.compare.scenario import Calls
 
 ECHO, SEEN = "/bench.Echo/Echo", "/bench.Echo/Seen"
 MESSAGE = bytes(range(100))

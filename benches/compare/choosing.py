@@ -9,13 +9,16 @@ from fnmatch import fnmatchcase
 from typing import TypeVar
 
 from benches.compare.peers import PEERS, Peer
-from benches.compare.scenarios import SCENARIOS, Bulk, Scenario
+from benches.compare.scenario import Bulk, Idle, Scenario
+from benches.compare.scenarios import SCENARIOS
 
 QUICK_SCENARIOS = ("http1-1k", "h2-tls", "tls-handshake", "idle")
 QUICK_PEERS = ("fastingress", "nginx", "HAProxy")
 PROMISED_SCENARIOS = tuple(each.name for each in SCENARIOS if any(bound.promised for bound in each.bounds))
 QUICK_ROUNDS = 6
 """The fewest whose interval has more than 95 % confidence."""
+
+QUICK_SECONDS = 2
 
 T = TypeVar("T")
 
@@ -67,7 +70,9 @@ def _meant(pattern: str, names: dict[str, str]) -> str:
 
 
 def _sized(scenario: Scenario, *, quick: bool, rounds: int | None, mib: int | None) -> Scenario:
-    sized = scenario.quick() if quick else scenario
+    sized = scenario
+    if quick and not isinstance(scenario, Idle):
+        sized = replace(scenario, seconds=min(scenario.seconds, QUICK_SECONDS))
     wanted = rounds or (QUICK_ROUNDS if quick else None)
     if wanted and scenario.rounds > 1:  # what has one round by nature keeps it
         sized = replace(sized, rounds=wanted)

@@ -1,8 +1,4 @@
-"""Measures latency at a rate that is held while routes change, and in the same rounds while they do not.
-
-Each request counts from when it was due, by a client of our own: h2load gives up a connection that a proxy closes, says
-that nothing failed, and asks less.
-"""
+"""Measures latency at a rate that is held while routes change, and in the same rounds while they do not."""
 
 from __future__ import annotations
 
@@ -18,13 +14,12 @@ from threading import Event
 
 import httpx
 
-from benches.compare import correct, programs, progress
-from benches.compare.client import run
+from benches.compare import correct, progress
 from benches.compare.cores import OTHER_CORE
-from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.peers.base import ADDED, added_path
-from benches.compare.scenarios import UNCHANGED, Churn, Latency
+from benches.compare.scenario import UNCHANGED, Churn
+from benches.compare.steady import Held, Latencies, asked
 from benches.compare.turns import in_turn, take
 from benches.compare.verdict import OURS
 
@@ -39,51 +34,14 @@ OVER_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Held:
-    """One turn; percentiles of latency in microseconds."""
-
-    done: int
-    failed: int
-    """Requests that were sent and got no whole answer. Each was sent again, and counts from when it was first due."""
-    again: int
-    """Connections that were made because the proxy had closed one."""
-    p50: float
-    p99: float
-    p999: float
-    most: float
-    changes: int = 0
-    """Of routes, meanwhile."""
-
-
-@dataclass(frozen=True)
-class Latencies:
-    """All turns of one peer, of one sort."""
-
-    turns: tuple[Held, ...]
-
-    @property
-    def values(self) -> list[float]:
-        """The 99.9th percentile, by round, in microseconds."""
-        return [turn.p999 for turn in self.turns]
-
-    @property
-    def percentiles(self) -> dict[str, float]:
-        """Medians of the rounds, in microseconds, by name."""
-        turns = self.turns
-        return {
-            "p50": statistics.median(turn.p50 for turn in turns),
-            "p99": statistics.median(turn.p99 for turn in turns),
-            "p99.9": statistics.median(turn.p999 for turn in turns),
-        }
-
-
-@dataclass(frozen=True)
 class Churned(Latencies):
     """All turns of one peer while routes change."""
 
     unchanged: Latencies
     rate: int
     """Requests a second."""
+    full_rate: int
+    """As many as it answers, of those that this client can ask for."""
     live_seconds: float
     """From a change being asked for to a request that goes there, without load."""
 
@@ -99,8 +57,9 @@ class Churned(Latencies):
         failed, done = sum(turn.failed for turn in self.turns), sum(turn.done for turn in self.turns)
         changes, again = sum(turn.changes for turn in self.turns), sum(turn.again for turn in self.turns)
         return (
-            f"{self.rate:,} requests/s; {calm:.1f} ms without changes; {changes:,} changes, live after "
-            f"{self.live_seconds * 1000:.0f} ms; {failed:,} of {done:,} failed, {again:,} connections made anew"
+            f"{self.rate:,} requests/s, {self.rate / self.full_rate:.0%} of its own most; "
+            f"{calm:.1f} ms without changes; {changes:,} changes, live after {self.live_seconds * 1000:.0f} ms; "
+            f"{failed:,} of {done:,} failed, {again:,} connections made anew"
         )
 
 
@@ -212,7 +171,9 @@ class Course:
 
     def churned(self, rate: int) -> Churned:
         """All of it."""
-        return Churned(tuple(self._churned), Latencies(tuple(self._unchanged)), rate, self._live_seconds)
+        return Churned(
+            tuple(self._churned), Latencies(tuple(self._unchanged)), rate, self.full_rate, self._live_seconds
+        )
 
     def _with_changes(self, rate: int) -> Held:
         done = Event()
@@ -235,17 +196,3 @@ class Course:
         if turn.failed and self.peer.name == OURS:
             raise SystemExit(f"{self.peer.name}: {turn.failed} requests failed")
         return turn
-
-
-def asked(scenario: Churn | Latency, peer: Peer, rate: int, seconds: int) -> Held:
-    """At this rate, or at 0 as fast as it answers."""
-    words = ["steady", str(peer.port), HOST, "/1k", str(scenario.connections), str(rate), str(seconds)]
-    return held(run(peer, [programs.path(programs.ENDS) or programs.ENDS, *words], seconds))
-
-
-def held(said: str) -> Held:
-    """What the client says of a turn."""
-    found = dict(word.split("=") for word in said.split())
-    done, failed, again = (int(found.pop(name)) for name in ("done", "failed", "again"))
-    p50, p99, p999, most = (float(found.pop(name)) for name in ("p50", "p99", "p999", "most"))
-    return Held(done, failed, again, p50, p99, p999, most)

@@ -11,7 +11,7 @@ import httpx
 
 from benches.compare.peers import Peer
 from benches.compare.peers.base import FORWARDED, HSTS
-from benches.compare.scenarios import Way
+from benches.compare.scenario import Way
 
 Answer = TypeVar("Answer")
 HOST = "shop.example.com"

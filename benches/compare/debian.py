@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +43,8 @@ def demand(of_peers: Iterable[str]) -> None:
 
 def versions() -> dict[str, str]:
     """Of what makes load and of what is behind the proxies: their figures depend on it, too."""
-    return {program: _version([program, *asked]) for program, asked in ASKED.items()}
+    tools = {program: _version([program, *asked]) for program, asked in ASKED.items()}
+    return {**tools, "Python": platform.python_version(), "its OpenSSL": ssl.OPENSSL_VERSION.split()[1]}
 
 
 def _version(command: list[str]) -> str:

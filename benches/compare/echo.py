@@ -12,7 +12,7 @@ from benches.compare import programs
 from benches.compare.client import run
 from benches.compare.correct import FORGED, HOST, demand_headers, once_routed
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Echo
+from benches.compare.scenario import Echo
 
 BINARY = bytes(range(64))
 

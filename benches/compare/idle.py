@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from benches.compare import process, progress
 from benches.compare.cores import OTHER_CORE
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Idle
+from benches.compare.scenario import Idle
 from benches.compare.turns import take
 
 # What first connections make and later ones share is start-up. They are too few for what they leave behind to count.

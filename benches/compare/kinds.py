@@ -24,7 +24,7 @@ from benches.compare import (
 )
 from benches.compare.certificate import Pair
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Lookup, Scenario, site
+from benches.compare.scenario import Bulk, Calls, Churn, Echo, Handshakes, Idle, Latency, Load, Lookup, Scenario, site
 
 Behind = Callable[[Any, Path, int, Pair], backend.Backend]
 
@@ -54,7 +54,12 @@ def missing(scenario: Scenario, peer: type[Peer]) -> str:
 
 
 def takes_part(scenario: Scenario, peer: type[Peer]) -> bool:
-    """False of the others where something of this project alone is measured."""
+    """False of the others where something of this project alone is measured, and of the floor where it is none.
+
+    The relay has a connection to the backend for each of a client, so new and idle ones cost it more than a proxy.
+    """
+    if peer.is_floor and (isinstance(scenario, Idle) or (isinstance(scenario, Load) and scenario.closes)):
+        return False
     return not isinstance(scenario, Lookup) or peer.name == verdict.OURS
 
 

@@ -1,7 +1,4 @@
-"""Measures latency at a rate that is held, well under what any of the peers can do and the same for all of them.
-
-Each request counts from when it was due (`churn.py` says why it is not h2load that asks).
-"""
+"""Measures latency at a rate that is held, well under what any of the peers can do and the same for all of them."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.compare import churn, progress
-from benches.compare.churn import Held
+from benches.compare import progress
 from benches.compare.load import WARM_UP_SECONDS
 from benches.compare.peers import Peer
-from benches.compare.scenarios import Latency
+from benches.compare.scenario import Latency
+from benches.compare.steady import Held, Latencies, asked
 from benches.compare.turns import in_turn, take
 
 SHORTFALL = 0.98
@@ -34,7 +31,7 @@ class Paced:
     @property
     def percentiles(self) -> dict[str, float]:
         """Medians of the rounds, in microseconds, by name."""
-        return churn.Latencies(self.turns).percentiles
+        return Latencies(self.turns).percentiles
 
     @property
     def beside(self) -> str:
@@ -49,7 +46,7 @@ def measure(scenario: Latency, peers: Sequence[Peer]) -> dict[str, Paced]:
     turns: dict[str, list[Held]] = {peer.name: [] for peer in peers}
 
     def warm_up(peer: Peer) -> None:
-        churn.asked(scenario, peer, scenario.rate, WARM_UP_SECONDS)
+        asked(scenario, peer, scenario.rate, WARM_UP_SECONDS)
 
     def one(peer: Peer) -> None:
         turns[peer.name].append(turn(scenario, peer))
@@ -65,7 +62,7 @@ def measure(scenario: Latency, peers: Sequence[Peer]) -> dict[str, Paced]:
 
 def turn(scenario: Latency, peer: Peer) -> Held:
     """One."""
-    held = churn.asked(scenario, peer, scenario.rate, scenario.seconds)
+    held = asked(scenario, peer, scenario.rate, scenario.seconds)
     wanted = scenario.rate * scenario.seconds
     if held.failed or held.done < SHORTFALL * wanted:
         raise SystemExit(f"{peer.name}: of {wanted} requests {held.done} were answered, and {held.failed} failed")

@@ -18,7 +18,7 @@ from benches.compare import backend, bulk, calls, client, echo, process, progres
 from benches.compare.client import CIPHER, run
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import HOST_PATHS, Bulk, Calls, Echo, Handshakes, Load
+from benches.compare.scenario import HOST_PATHS, Bulk, Calls, Echo, Handshakes, Load
 from benches.compare.turns import in_turn, take
 
 WARM_UP_SECONDS = 1
@@ -51,6 +51,8 @@ class Turn:
     """The same, but MiB."""
     cpu_microseconds: float
     """Of the proxy's whole process tree, for each."""
+    busy: float
+    """The part of the turn that this is of one core. One that idles in between pays more for each waking."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class Loaded:
 
     @property
     def beside(self) -> str:
-        """The median rate."""
-        return f"{statistics.median(turn.per_second for turn in self.turns):,.0f}"
+        """Medians of the rate, and of how busy the core was."""
+        rate, busy = (statistics.median(getattr(turn, name) for turn in self.turns) for name in ("per_second", "busy"))
+        return f"{rate:,.0f}; {busy:.0%} of its core"
 
 
 def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
@@ -91,9 +94,9 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
 
 def _turn(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> Turn:
     served = backend.served(peer.backend) if isinstance(scenario, Load) else 0
-    before = process.cpu_nanoseconds(peer.pid)
+    before, began = process.cpu_nanoseconds(peer.pid), time.monotonic_ns()
     done, rate = _drive(scenario, peer, warm_up=warm_up)
-    spent = process.cpu_nanoseconds(peer.pid) - before
+    spent, took = process.cpu_nanoseconds(peer.pid) - before, time.monotonic_ns() - began
     peer.demand_alive()
     if not done:
         raise SystemExit(f"{peer.name}: nothing was answered")
@@ -102,7 +105,7 @@ def _turn(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> Turn:
     if peer.site.logged:
         _demand_lines(peer, int(done))
         os.truncate(peer.log, 0)  # or the disk would be full of lines
-    return Turn(done, rate, spent / done / 1000)
+    return Turn(done, rate, spent / done / 1000, spent / took)
 
 
 def _demand_lines(peer: Peer, requests: int) -> None:

@@ -16,7 +16,7 @@ from benches.compare import progress
 from benches.compare.cores import OTHER_CORE, PROXY_CORE
 from benches.compare.peers import Peer
 from benches.compare.programs import ROOT
-from benches.compare.scenarios import ONE_HOST, Lookup
+from benches.compare.scenario import ONE_HOST, Lookup
 from benches.compare.verdict import OURS
 
 BENCH = ("cargo", "bench", "--quiet", "--locked", "--package=fastingress-route", "--bench=lookup")

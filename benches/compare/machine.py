@@ -5,12 +5,30 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
 
-from benches.compare import cores
+from benches.compare import cores, process
+
+ROUGH = 0.1
+"""A core that others took this part of, or the host did, is not a machine that was left alone."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the processors have done so far, in seconds."""
+
+    at: float
+    busy: float
+    """All cores."""
+    stolen: float
+    """Given to somebody else by what this machine runs in."""
+    own: float
+    """Of this process and all that it started."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -33,18 +51,25 @@ class Machine(msgspec.Struct, frozen=True):
     """The proxy and what loads it ran on two threads of one core."""
     ended: str = ""
     load_at_end: float = 0.0
+    others: float | None = None
+    """The part of a core that was busy with something else during the run."""
+    stolen: float | None = None
+    """The part of a core that what this machine runs in gave to others, during the run."""
 
     def lines(self) -> list[str]:
         """To read, one fact a line."""
         inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
         load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
-        busy = max(self.load_at_start, self.load_at_end) > self.cores + 1
+        rough = max(self.load_at_start, self.load_at_end) > self.cores + 1
+        if self.others is not None and self.stolen is not None:
+            load += f"; other work took {self.others:.1%} of a core meanwhile, and the host {self.stolen:.1%}"
+            rough |= max(self.others, self.stolen) > ROUGH
         return [
             f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
             f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),
             f"{self.began} to {self.ended}, {load}",
             *(["proxy and load ran on two threads of one core"] if self.shared_core else []),
-            *(["**the machine had other work: these figures are rough**"] if busy else []),
+            *(["**the machine had other work: these figures are rough**"] if rough else []),
         ]
 
 
@@ -64,9 +89,24 @@ def seen() -> Machine:
     )
 
 
-def at_end(machine: Machine) -> Machine:
+def at_end(machine: Machine, start: Work) -> Machine:
     """The same, with what is only known then."""
-    return msgspec.structs.replace(machine, ended=_now(), load_at_end=os.getloadavg()[0])
+    now = work()
+    seconds = max(0.01, now.at - start.at)
+    others = max(0.0, now.busy - start.busy - (now.own - start.own)) / seconds
+    stolen = (now.stolen - start.stolen) / seconds
+    load = os.getloadavg()[0]
+    return msgspec.structs.replace(machine, ended=_now(), load_at_end=load, others=others, stolen=stolen)
+
+
+def work() -> Work:
+    """So far. The kernel counts all cores in ticks, of 10 ms mostly, and this process's own time to the nanosecond."""
+    first = _read("/proc/stat").split("\n", 1)[0].split()
+    user, nice, system, _idle, _waiting, hard, soft, stolen = (
+        int(each) / os.sysconf("SC_CLK_TCK") for each in first[1:9]
+    )
+    own = process.cpu_nanoseconds(os.getpid()) / 1e9
+    return Work(time.monotonic(), user + nice + system + hard + soft, stolen, own)
 
 
 def _now() -> str:

@@ -32,7 +32,7 @@ def extent(kept: Record) -> str:
 
 def text(kept: Record, pictures: Collection[str]) -> str:
     """The whole page. `pictures` are the names of those that there are."""
-    quick = f"{len(QUICK_SCENARIOS)} scenarios with {', '.join(QUICK_PEERS)}, in under 4 minutes"
+    quick = f"{len(QUICK_SCENARIOS)} scenarios with {', '.join(QUICK_PEERS)}, in under 4 minutes once it is built"
     shown = [f"![{PICTURES[name]}]({RESULTS}/{name}.svg)" for name in PICTURES if name in pictures]
     return TEMPLATE.read_text(encoding="utf-8").format(
         quick=quick,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benches.compare.scenarios import Scenario
+from benches.compare.scenario import Scenario
 
 SECONDS_PER_SCENARIO = 1.0
 """For its backend and certificate."""

@@ -16,10 +16,17 @@ def tree(pid: int) -> list[int]:
     """The process and all that descend from it."""
     found = [pid]
     for parent in found:
-        with contextlib.suppress(OSError):
-            for task in Path(f"/proc/{parent}/task").iterdir():
+        for task in _tasks(parent):
+            with contextlib.suppress(OSError):  # it has just ended, and the others have not
                 found += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return found
+
+
+def _tasks(pid: int) -> list[Path]:
+    """Its threads; none once it has ended."""
+    with contextlib.suppress(OSError):
+        return [*Path(f"/proc/{pid}/task").iterdir()]
+    return []
 
 
 def cpu_nanoseconds(pid: int) -> int:

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benches.compare.planned import Part, clock, total
-from benches.compare.scenarios import Scenario
+from benches.compare.scenario import Scenario
 
 CREDIT = 60.0
 """How many seconds of the plan are believed before what was seen says otherwise."""

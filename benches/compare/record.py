@@ -10,7 +10,7 @@ import msgspec
 
 from benches.compare.machine import Machine
 from benches.compare.rounds import Measured, figure, interval, ratios
-from benches.compare.scenarios import Scenario, title
+from benches.compare.scenario import Scenario, title
 from benches.compare.verdict import Verdict, verdicts
 
 BASE = "nginx"

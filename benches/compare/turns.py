@@ -25,8 +25,13 @@ def take(peer: Peer, turn: Callable[[Peer], None]) -> None:
 
 
 def in_turn(peers: Sequence[Each], number: int) -> list[Each]:
-    """There in one round and back in the next: drift that goes one way favours nobody."""
-    return list(reversed(peers)) if number % 2 else list(peers)
+    """There in one round and back in the next, and every two rounds another one begins.
+
+    Drift that goes one way favours nobody. The last, which is the floor, is mostly next to the first, which is ours.
+    """
+    begin = number // 2 % max(1, len(peers))
+    turned = [*peers[begin:], *peers[:begin]]
+    return turned[::-1] if number % 2 else turned
 
 
 def worded(error: BaseException) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from benches.compare.peers import PEERS
 from benches.compare.rounds import CONFIDENCE, Interval, Measured, differences, figure, interval, ratios
-from benches.compare.scenarios import EVERY_PEER, Bound, Idle, Scenario
+from benches.compare.scenario import EVERY_PEER, Bound, Idle, Scenario
 
 OURS, FLOOR = "fastingress", "bare relay"
+RIVALS = tuple(peer.name for peer in PEERS if peer.name not in (OURS, FLOOR))
 Results = Mapping[str, Measured]
 """By name of peer."""
 State = Literal["kept", "broken", "not settled", "not measured"]
@@ -25,6 +27,8 @@ class Verdict:
     """None when something that it is about was not measured."""
     peer: str | None = None
     """The one that it is about, or the best of those."""
+    absent: tuple[str, ...] = ()
+    """Who is not among every peer, as it was not measured."""
 
     @property
     def state(self) -> State:
@@ -48,7 +52,8 @@ class Verdict:
         if isinstance(bound.of, str) and bound.of != EVERY_PEER:
             return f"{name} to {bound.of}"
         among = bound.of if isinstance(bound.of, str) else " and ".join(bound.of)
-        return f"{name} to the best of {among}" + (f", {self.peer}" if self.peer else "")
+        but = f" but {', '.join(self.absent)}" if self.absent else ""
+        return f"{name} to the best of {among}{but}" + (f", {self.peer}" if self.peer else "")
 
     @property
     def figure(self) -> str:
@@ -101,7 +106,8 @@ def _verdict(scenario: Scenario, bound: Bound, results: Results, others: Mapping
     if not bound.of:
         return Verdict(scenario, bound, interval(mine.values))
     peer = _best(bound.of, results)
-    return Verdict(scenario, bound, interval(ratios(mine, results[peer])) if peer else None, peer)
+    absent = tuple(name for name in RIVALS if name not in results) if bound.of == EVERY_PEER else ()
+    return Verdict(scenario, bound, interval(ratios(mine, results[peer])) if peer else None, peer, absent)
 
 
 def _along(mine: Measured) -> Results:

@@ -12,7 +12,7 @@ import httpx
 from benches.compare import correct
 from benches.compare.correct import HOST
 from benches.compare.peers import Peer
-from benches.compare.scenarios import HOST_PATHS, Load
+from benches.compare.scenario import HOST_PATHS, Load
 
 LENGTHS = {"/0": 0, "/1k": 1 << 10, "/16k": 16 << 10, "/256k": 256 << 10, "/take": 1 << 10}
 """Of answers, by path."""

@@ -1,6 +1,6 @@
 """Processor time from the start of a process to its first answer, from `examples/shop`.
 
-User and system time of the process with all that it started, as the kernel accounts for it, in steps of 10 ms. Bytecode
+User and system time of the process with all that it started, as the kernel accounts for it. Bytecode
 is written beforehand, as pip does when it installs a package.
 """
 

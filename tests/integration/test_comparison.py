@@ -16,7 +16,8 @@ from benches.compare.__main__ import run
 from benches.compare.churn import Churned
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.nginx import Nginx
-from benches.compare.scenarios import SCENARIOS, Bulk, Calls, Churn, Echo
+from benches.compare.scenario import Bulk, Calls, Churn, Echo
+from benches.compare.scenarios import SCENARIOS
 from tests.support.eventually import eventually
 
 pytestmark = [

@@ -12,9 +12,10 @@ from pathlib import Path
 from benches.compare import process, programs
 from benches.compare.certificate import Pair
 from benches.compare.cores import PROXY_CORE
-from benches.compare.scenarios import PLAIN, Site, Way
+from benches.compare.scenario import PLAIN, Site, Way
 
-# Each peer sets these on every request, from what it knows itself and not from what the client claims.
+# Each peer sets these on every request, from what it knows itself and not from what the client claims; but we keep a
+# client's X-Request-ID, and Traefik makes none.
 FORWARDED = (
     "X-Request-ID",
     "X-Real-IP",

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, free_port
-from benches.compare.scenarios import HOST_PATHS, Way
+from benches.compare.scenario import HOST_PATHS, Way
 
 CLIENT = "{http.request.remote.host}"
 

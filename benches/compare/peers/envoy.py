@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path, replace
-from benches.compare.scenarios import HOST_PATHS
+from benches.compare.scenario import HOST_PATHS
 
 PACKAGE = "envoy.extensions"
 API = f"type.googleapis.com/{PACKAGE}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benches.compare import programs
 from benches.compare.peers.base import ADDED, Peer, added_path, replace
-from benches.compare.scenarios import HOST_PATHS
+from benches.compare.scenario import HOST_PATHS
 
 MANIFESTS = """
 apiVersion: v1

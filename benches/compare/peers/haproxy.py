@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
-from benches.compare.scenarios import HOST_PATHS
+from benches.compare.scenario import HOST_PATHS
 
 MAXCONN = 10_200
 CONFIG = """

@@ -12,7 +12,7 @@ from pathlib import Path
 from benches.compare import programs
 from benches.compare.debian import STREAM_MODULE
 from benches.compare.peers.base import ADDED, HSTS, Peer, added_path
-from benches.compare.scenarios import HOST_PATHS, Way
+from benches.compare.scenario import HOST_PATHS, Way
 
 CONFIG = """
 worker_processes 1;

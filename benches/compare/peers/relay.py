@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benches.compare.peers.base import Peer
-from benches.compare.scenarios import Way
+from benches.compare.scenario import Way
 
 
 class Relay(Peer):

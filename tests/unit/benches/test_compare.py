@@ -29,7 +29,8 @@ from benches.compare.peers import Peer
 from benches.compare.peers.base import free_port
 from benches.compare.record import Record, Results, from_json, record, to_json
 from benches.compare.rounds import interval, ratios
-from benches.compare.scenarios import SCENARIOS, Bound, Bulk, Handshakes, Idle, Load, Scenario
+from benches.compare.scenario import Bound, Bulk, Handshakes, Idle, Load, Scenario
+from benches.compare.scenarios import SCENARIOS
 from benches.compare.turns import in_turn, take
 from benches.compare.verdict import verdicts
 
@@ -37,7 +38,7 @@ VERSIONS = {"fastingress": "0.1.0", "nginx": "1.22"}
 
 
 def loaded(*microseconds: float) -> Loaded:
-    return Loaded(tuple(Turn(1000, 5000.0, each) for each in microseconds))
+    return Loaded(tuple(Turn(1000, 5000.0, each, 0.5) for each in microseconds))
 
 
 def scenario(kind: type[Load | Handshakes | Bulk | Idle], *bounds: Bound) -> Scenario:
@@ -92,7 +93,7 @@ def test_the_table_shows_median_and_interval() -> None:
     results = {"fastingress": loaded(8, 10, 12), "nginx": loaded(10, 10, 10)}
     table = shown(scenario(Load), results)
     assert "| to nginx: median (75% interval) |" in table
-    assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000 |" in table
+    assert "| fastingress 0.1.0 | 10.0 us | 1.00 (0.80 to 1.20) | 5,000; 50% of its core |" in table
 
 
 def test_handshakes_are_told_from_requests() -> None:
@@ -169,7 +170,7 @@ def test_a_run_is_the_same_after_it_was_kept() -> None:
 
 
 def test_the_machine_says_what_figures_depend_on() -> None:
-    facts = machine.at_end(machine.seen())
+    facts = machine.at_end(machine.seen(), machine.work())
     assert facts.cores >= 1
     assert facts.memory_bytes > 2**20
     assert facts.began <= facts.ended
@@ -182,6 +183,23 @@ def test_a_run_on_a_machine_with_other_work_says_so() -> None:
     assert not any("rough" in line for line in calm.lines())
     for busy in (structs.replace(calm, load_at_start=3.5), structs.replace(calm, load_at_end=3.5)):
         assert "rough" in busy.lines()[-1]
+
+
+def test_work_of_others_during_a_run_is_told() -> None:
+    now = machine.work()
+    start = machine.Work(now.at - 1000, now.busy - 600, now.stolen - 20, now.own - 400)
+    facts = structs.replace(machine.at_end(machine.seen(), start), load_at_start=0.0, load_at_end=0.0)
+    assert facts.others == pytest.approx(0.2, abs=0.02)
+    assert facts.stolen == pytest.approx(0.02, abs=0.002)
+    assert "other work took 20" in facts.lines()[2] or "other work took 19" in facts.lines()[2]
+    assert "rough" in facts.lines()[-1]
+
+
+def test_what_this_process_does_is_not_the_work_of_others() -> None:
+    start = machine.work()
+    while machine.work().own - start.own < 0.2:
+        pass
+    assert machine.work().busy - start.busy >= 0.1, "it is among what the processors did"
 
 
 def test_two_threads_of_one_core_are_told() -> None:
@@ -216,6 +234,10 @@ def test_peers_take_turns_there_and_back() -> None:
     fastingress, nginx, haproxy = (Mock() for _ in range(3))
     assert in_turn([fastingress, nginx, haproxy], 0) == [fastingress, nginx, haproxy]
     assert in_turn([fastingress, nginx, haproxy], 1) == [haproxy, nginx, fastingress]
+    assert in_turn([fastingress, nginx, haproxy], 2) == [nginx, haproxy, fastingress]
+    assert in_turn([fastingress, nginx, haproxy], 3) == [fastingress, haproxy, nginx]
+    assert in_turn([fastingress, nginx, haproxy], 6) == [fastingress, nginx, haproxy]
+    assert in_turn([], 1) == []
 
 
 @pytest.mark.parametrize("error", [SystemExit("it is slow"), KeyError("it is slow")])

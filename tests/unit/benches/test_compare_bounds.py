@@ -10,7 +10,8 @@ from benches.compare import machine, tables
 from benches.compare.load import Loaded, Turn
 from benches.compare.record import record
 from benches.compare.rounds import differences
-from benches.compare.scenarios import EVERY_PEER, SCENARIOS, Bound, Load, Scenario
+from benches.compare.scenario import EVERY_PEER, Bound, Load, Scenario
+from benches.compare.scenarios import SCENARIOS
 from benches.compare.verdict import verdicts
 
 VERSIONS = {"fastingress": "0.1.0"}
@@ -19,7 +20,7 @@ LOAD = next(each for each in SCENARIOS if isinstance(each, Load))
 
 
 def loaded(*microseconds: float) -> Loaded:
-    return Loaded(tuple(Turn(1000, 5000.0, each) for each in microseconds))
+    return Loaded(tuple(Turn(1000, 5000.0, each, 0.5) for each in microseconds))
 
 
 def scenario(*bounds: Bound, name: str = "one") -> Scenario:
@@ -53,6 +54,7 @@ def test_every_peer_is_each_that_was_measured_but_the_floor() -> None:
     results = {name: loaded(*[each] * 6) for name, each in names.items()}
     (found,) = verdicts(scenario(Bound(1.0, of=EVERY_PEER)), results)
     assert (found.peer, found.word) == ("Caddy", "**broken by 14.3%**")
+    assert found.metric.endswith(" to the best of every peer but current nginx, HAProxy, Envoy, Traefik, Caddy"), "told"
     (found,) = verdicts(scenario(Bound(1.0, of=EVERY_PEER)), {"fastingress": loaded(8), "bare relay": loaded(1)})
     assert found.word == "not measured"
 

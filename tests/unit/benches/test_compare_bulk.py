@@ -23,7 +23,8 @@ from benches.compare.correct import HOST
 from benches.compare.peers import Peer
 from benches.compare.peers.base import free_port
 from benches.compare.peers.nginx import Nginx
-from benches.compare.scenarios import SCENARIOS, Bulk, Direction
+from benches.compare.scenario import Bulk, Direction
+from benches.compare.scenarios import SCENARIOS
 
 MIB = 1 << 20
 

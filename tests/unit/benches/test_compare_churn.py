@@ -15,10 +15,11 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from benches.compare import churn
+from benches.compare import churn, steady
 from benches.compare.peers import Peer
 from benches.compare.peers.base import ADDED, added_path, replace
-from benches.compare.scenarios import SCENARIOS, Churn
+from benches.compare.scenario import Churn
+from benches.compare.scenarios import SCENARIOS
 from tests.support.eventually import eventually
 
 SAID = "done=4000 failed=2 again=7 p50=50.5 p99=400.0 p999=1500.0 most=9000.0\n"
@@ -102,7 +103,7 @@ def test_changes_are_made_at_their_rate_until_it_is_done(proxy: Changing) -> Non
 
 
 def test_what_the_client_says_of_a_turn() -> None:
-    assert churn.held(SAID) == churn.Held(4000, 2, 7, 50.5, 400.0, 1500.0, 9000.0)
+    assert steady.held(SAID) == steady.Held(4000, 2, 7, 50.5, 400.0, 1500.0, 9000.0)
 
 
 @pytest.mark.parametrize("name", ["nginx", "fastingress"])
@@ -112,7 +113,7 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
     proxy.name = name
     monkeypatch.setattr(churn, "OVER_SECONDS", 0.0)
     monkeypatch.setattr(churn, "CHANGES_MADE", 0.0)
-    monkeypatch.setattr(churn, "run", lambda *_: SAID)
+    monkeypatch.setattr(steady, "run", lambda *_: SAID)
     with closing(churn.Changes(cast("Peer", proxy))) as changes:
         course = churn.Course(CHURN, cast("Peer", proxy), changes)
         if name == "fastingress":
@@ -123,12 +124,13 @@ def test_requests_that_fail_are_told_of_others_and_end_the_run_when_they_are_our
         course.round(1, 500)
     found = course.churned(500)
     assert (found.values, found.unchanged.values, course.full_rate) == ([1500.0, 1500.0], [1500.0, 1500.0], 2000)
+    assert "500 requests/s, 25% of its own most; " in found.beside
     assert "4 of 8,000 failed, 14 connections made anew" in found.beside
 
 
 def test_a_turn_with_too_few_changes_is_a_failure(proxy: Changing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(churn, "OVER_SECONDS", 0.0)
-    monkeypatch.setattr(churn, "run", lambda *_: SAID)
+    monkeypatch.setattr(steady, "run", lambda *_: SAID)
     with closing(churn.Changes(cast("Peer", proxy))) as changes:
         course = churn.Course(CHURN, cast("Peer", proxy), changes)
         with pytest.raises(SystemExit, match="changes in a turn, which has to have"):

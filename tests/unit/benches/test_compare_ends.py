@@ -12,7 +12,8 @@ import pytest
 from benches.compare import calls, client, correct, echo
 from benches.compare.peers import Peer
 from benches.compare.peers.base import FORWARDED
-from benches.compare.scenarios import SCENARIOS, Calls, Echo
+from benches.compare.scenario import Calls, Echo
+from benches.compare.scenarios import SCENARIOS
 
 (CALLS,) = (each for each in SCENARIOS if isinstance(each, Calls))
 (ECHO,) = (each for each in SCENARIOS if isinstance(each, Echo))

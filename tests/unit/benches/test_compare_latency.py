@@ -7,11 +7,12 @@ from typing import cast
 
 import pytest
 
-from benches.compare import churn, latency
-from benches.compare.churn import Held
+from benches.compare import latency, steady
 from benches.compare.latency import Paced
 from benches.compare.peers import Peer
-from benches.compare.scenarios import SCENARIOS, Latency
+from benches.compare.scenario import Latency
+from benches.compare.scenarios import SCENARIOS
+from benches.compare.steady import Held
 
 (SCENARIO,) = (each for each in SCENARIOS if isinstance(each, Latency))
 WANTED = SCENARIO.rate * SCENARIO.seconds
@@ -42,11 +43,11 @@ def test_the_rate_is_the_same_for_all_and_every_connection_has_the_same_part_of_
     ],
 )
 def test_a_turn_that_is_not_whole_ends_the_run(found: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(churn, "asked", lambda *_: found)
+    monkeypatch.setattr(latency, "asked", lambda *_: found)
     with pytest.raises(SystemExit, match="proxy: of "):
         latency.turn(SCENARIO, PEER)
 
 
 def test_a_whole_turn_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(churn, "run", lambda *_: f"done={WANTED} failed=0 again=0 p50=1.0 p99=2.5 p999=3.0 most=4.0\n")
+    monkeypatch.setattr(steady, "run", lambda *_: f"done={WANTED} failed=0 again=0 p50=1.0 p99=2.5 p999=3.0 most=4.0\n")
     assert latency.turn(SCENARIO, PEER).p99 == 2.5

@@ -13,7 +13,8 @@ import pytest
 from benches.compare import kinds, lookup
 from benches.compare.__main__ import absent, present
 from benches.compare.peers import PEERS
-from benches.compare.scenarios import SCENARIOS, Lookup
+from benches.compare.scenario import Lookup
+from benches.compare.scenarios import SCENARIOS
 from benches.compare.verdict import verdicts
 
 (LOOKUP,) = (each for each in SCENARIOS if isinstance(each, Lookup))

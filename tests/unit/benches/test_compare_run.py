@@ -17,7 +17,8 @@ from benches.compare.__main__ import SoFar, absent, compare, listing
 from benches.compare.peers.relay import Relay
 from benches.compare.planned import Part, clock, spoken
 from benches.compare.progress import Progress
-from benches.compare.scenarios import SCENARIOS, Bulk, Load, Scenario
+from benches.compare.scenario import Bulk, Load, Scenario
+from benches.compare.scenarios import SCENARIOS
 from tests.support.eventually import eventually
 
 LOAD = next(each for each in SCENARIOS if isinstance(each, Load))

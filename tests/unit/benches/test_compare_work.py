@@ -24,7 +24,8 @@ from benches.compare.peers.envoy import Envoy
 from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.haproxy import HAProxy
 from benches.compare.peers.nginx import Nginx
-from benches.compare.scenarios import HOST_PATHS, SCENARIOS, Handshakes, Load, Scenario, Site, site
+from benches.compare.scenario import HOST_PATHS, Handshakes, Load, Scenario, Site, site
+from benches.compare.scenarios import SCENARIOS
 
 LINE = {"client": "127.0.0.1", "request": {"method": "GET", "host": HOST, "uri": "/1k"}, "status": 200}
 
