@@ -167,7 +167,7 @@ def present(scenario: Scenario, peers: Sequence[type[Peer]]) -> list[str]:
 
 
 def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[str]:
-    """A line on each peer and reason why it is left out of some scenarios, and on what a peer has no way to do."""
+    """A line on each peer and reason why it is left out of some scenarios, and on whatever else is amiss with one."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for peer in peers:
         for scenario in scenarios:
@@ -179,7 +179,8 @@ def absent(scenarios: Sequence[Scenario], peers: Sequence[type[Peer]]) -> list[s
     ]
     less = "does less than the others: it has no way to make"
     taking = [peer for peer in peers if any(kinds.takes_part(scenario, peer) for scenario in scenarios)]
-    return lines + [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in taking if peer.lacks]
+    lines += [f"{peer.name} {less} {', '.join(sorted(peer.lacks))}" for peer in taking if peer.lacks]
+    return lines + [f"{peer.name} {caveat}" for peer in taking if (caveat := peer.caveat())]
 
 
 def run(scenario: Scenario, classes: Sequence[type[Peer]], left_out: dict[str, str] | None = None) -> Results:
@@ -238,7 +239,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benches.compare", description=sys.modules["benches.compare"].__doc__
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    quick = f"{len(choosing.QUICK_SCENARIOS)} scenarios with {', '.join(choosing.QUICK_PEERS)}, in under 4 minutes once it is built"
+    quick = f"{len(choosing.QUICK_SCENARIOS)} scenarios with {', '.join(choosing.QUICK_PEERS)}, in under 4 minutes"
     parser.add_argument(
         "--quick", action="store_true", help=f"a look: shorter turns, and unless others are named {quick}"
     )

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from benches.compare.cores import OTHER_CORE
 from benches.compare.peers import Peer
 
+LATE_SECONDS = 20
 CIPHER = "TLS_AES_128_GCM_SHA256"
+
+
+class EndlessError(Exception):
+    """A program that makes load did not come to its end, and was ended."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,14 @@ def h2load(peer: Peer, arguments: list[str], url: str, seconds: int) -> Answers:
 
 
 def run(peer: Peer, command: list[str], seconds: float, environment: Mapping[str, str] | None = None) -> str:
-    """What it says. Raises `SystemExit` when it fails; it may take half a minute longer than it is meant to."""
+    """What it says. Raises `SystemExit` when it fails, and `EndlessError` when it is not done long after its time."""
     variables = {**os.environ, **(environment or {})}
     pinned = ["taskset", "-c", str(OTHER_CORE), *command]
-    done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=seconds + 30, env=variables)
+    most = seconds + LATE_SECONDS
+    try:
+        done = subprocess.run(pinned, capture_output=True, text=True, check=False, timeout=most, env=variables)
+    except subprocess.TimeoutExpired:
+        raise EndlessError(f"{command[0]} had {seconds:g} seconds to run, and goes on after {most:g}") from None
     if done.returncode:
         raise SystemExit(f"{peer.name}: the load failed:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -22,6 +22,8 @@ from benches.compare.scenario import HOST_PATHS, Bulk, Calls, Echo, Handshakes, 
 from benches.compare.turns import in_turn, take
 
 WARM_UP_SECONDS = 1
+TRIES = 3
+"""Of a turn."""
 Driven = Load | Calls | Echo | Handshakes | Bulk
 POST = """
 wrk.method = "POST"
@@ -93,6 +95,16 @@ def measure(scenario: Driven, peers: Sequence[Peer]) -> dict[str, Loaded]:
 
 
 def _turn(scenario: Driven, peer: Peer, *, warm_up: bool = False) -> Turn:
+    """Now and then a connection of h2load asks on for ever when its time is over: that turn does not count."""
+    for _ in range(TRIES - 1):
+        try:
+            return _tried(scenario, peer, warm_up=warm_up)
+        except client.EndlessError as error:
+            progress.line(f"  {peer.name} has this turn once more: {error}")
+    return _tried(scenario, peer, warm_up=warm_up)
+
+
+def _tried(scenario: Driven, peer: Peer, *, warm_up: bool) -> Turn:
     served = backend.served(peer.backend) if isinstance(scenario, Load) else 0
     before, began = process.cpu_nanoseconds(peer.pid), time.monotonic_ns()
     done, rate = _drive(scenario, peer, warm_up=warm_up)

@@ -2,8 +2,10 @@
 
 from typing import final
 
-__all__ = ["Gateway", "Table", "__version__", "watch_signals"]
+__all__ = ["Gateway", "Table", "__profile__", "__version__", "watch_signals"]
 __version__: str
+__profile__: str
+"""The Cargo profile that it was built with; `debug` is that of development."""
 
 @final
 class Table:

@@ -68,6 +68,11 @@ class Peer(ABC):
     def version(cls) -> str:
         """Of the program that is run."""
 
+    @classmethod
+    def caveat(cls) -> str:
+        """Why its figures are not those of what people run, if they are not."""
+        return ""
+
     @abstractmethod
     def command(self) -> list[str]:
         """Writes the configuration into `folder`; the command that then stays in the foreground."""

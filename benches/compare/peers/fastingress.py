@@ -10,6 +10,7 @@ from pathlib import Path
 from benches.compare import programs
 from benches.compare.peers.base import ADDED, Peer, added_path, replace
 from benches.compare.scenario import HOST_PATHS
+from fastingress import _core
 
 MANIFESTS = """
 apiVersion: v1
@@ -106,6 +107,12 @@ class Fastingress(Peer):
         command = [sys.executable, "-m", "fastingress", "--version"]
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()[-1]
         return f"{said}, commit {commit}" if (commit := _commit()) else said
+
+    @classmethod
+    def caveat(cls) -> str:
+        if (built := _core.__profile__) == "wheel":
+            return ""
+        return f"is built with the profile {built!r}, and people install 'wheel': `make as-wheel` builds that"
 
     @property
     def log(self) -> Path:

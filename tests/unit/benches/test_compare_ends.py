@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -9,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from benches.compare import calls, client, correct, echo
+from benches.compare import calls, client, correct, echo, load
 from benches.compare.peers import Peer
 from benches.compare.peers.base import FORWARDED
 from benches.compare.scenario import Calls, Echo
@@ -76,3 +77,22 @@ def test_headers_that_a_backend_was_not_told_end_the_run(peer: Peer) -> None:
 def test_what_is_not_yet_routed_is_asked_again(peer: Peer) -> None:
     attempt = Mock(side_effect=[OSError("early"), OSError("early"), "routed"])
     assert correct.once_routed(attempt, OSError, peer) == "routed"
+
+
+def test_a_client_that_does_not_end_is_ended(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "LATE_SECONDS", 0.2)
+    with pytest.raises(client.EndlessError, match=r"sleep had 0.1 seconds to run, and goes on after 0.3"):
+        client.run(peer, ["sleep", "1000"], 0.1)
+
+
+@pytest.mark.parametrize(("failures", "turns"), [(0, 1), (2, 1), (3, 0)])
+def test_a_turn_whose_client_does_not_end_is_taken_again(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, failures: int, turns: int
+) -> None:
+    peer.failure = ""
+    turn = load.Turn(1, 1.0, 1.0, 0.5)
+    endless = [client.EndlessError("on and on")] * failures
+    monkeypatch.setattr(load, "_tried", Mock(side_effect=[*endless, turn, turn]))
+    found = load.measure(replace(CALLS, rounds=1), [peer])
+    assert [len(each.turns) for each in found.values()] == [1] * turns
+    assert ("on and on" in peer.failure) == (turns == 0)

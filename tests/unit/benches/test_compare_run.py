@@ -14,11 +14,13 @@ from rich.console import Console
 from benches.compare import __main__ as command
 from benches.compare import choosing, planned, process, progress
 from benches.compare.__main__ import SoFar, absent, compare, listing
+from benches.compare.peers.fastingress import Fastingress
 from benches.compare.peers.relay import Relay
 from benches.compare.planned import Part, clock, spoken
 from benches.compare.progress import Progress
 from benches.compare.scenario import Bulk, Load, Scenario
 from benches.compare.scenarios import SCENARIOS
+from fastingress import _core
 from tests.support.eventually import eventually
 
 LOAD = next(each for each in SCENARIOS if isinstance(each, Load))
@@ -198,6 +200,12 @@ def test_peers_that_are_left_out_are_named_once_with_the_reason() -> None:
         "lacking is left out: it knows no frames",
         "lacking does less than the others: it has no way to make X-Request-ID",
     ]
+
+
+def test_a_build_that_people_do_not_install_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for profile, told in (("wheel", []), ("debug", ["fastingress is built with the profile 'debug', and people"])):
+        monkeypatch.setattr(_core, "__profile__", profile)
+        assert [line.rpartition(" install")[0] for line in absent(chosen("idle"), [Fastingress])] == told
 
 
 class Broken(Relay):
