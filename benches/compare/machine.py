@@ -47,6 +47,8 @@ class Machine(msgspec.Struct, frozen=True):
     """UTC, ISO 8601."""
     load_at_start: float
     """Average of the last minute."""
+    congestion: str = ""
+    """What TCP is paced by, as the kernel names it: BBR's timers cost all proxies something."""
     shared_core: bool = False
     """The proxy and what loads it ran on two threads of one core."""
     ended: str = ""
@@ -66,7 +68,9 @@ class Machine(msgspec.Struct, frozen=True):
             rough |= max(self.others, self.stolen) > ROUGH
         return [
             f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
-            f"Linux {self.kernel}" + (f", frequency governor {self.governor}" if self.governor else ""),
+            f"Linux {self.kernel}"
+            + (f", frequency governor {self.governor}" if self.governor else "")
+            + (f", TCP with {self.congestion}" if self.congestion else ""),
             f"{self.began} to {self.ended}, {load}",
             *(["proxy and load ran on two threads of one core"] if self.shared_core else []),
             *(["**the machine had other work: these figures are rough**"] if rough else []),
@@ -85,6 +89,7 @@ def seen() -> Machine:
         python=platform.python_version(),
         began=_now(),
         load_at_start=os.getloadavg()[0],
+        congestion=_read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
         shared_core=cores.SHARED,
     )
 

@@ -198,6 +198,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         way="http1",
         direction="down",
         mib=1,
+        rounds=MORE_ROUNDS,
     ),
     *(
         Bulk(
