@@ -58,19 +58,27 @@ class Machine(msgspec.Struct, frozen=True):
     stolen: float | None = None
     """The part of a core that what this machine runs in gave to others, during the run."""
 
+    @property
+    def named(self) -> str:
+        """What it is, whatever it does."""
+        inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
+        paced = f", TCP with {self.congestion}" if self.congestion else ""
+        governed = f", frequency governor {self.governor}" if self.governor else ""
+        memory = f"{self.memory_bytes / 2**30:.0f} GiB of memory"
+        return f"{self.processor}, {self.cores} cores{inside}, {memory}; Linux {self.kernel}{governed}{paced}"
+
     def lines(self) -> list[str]:
         """To read, one fact a line."""
-        inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
+        return [*self.named.split("; "), *self.during()]
+
+    def during(self) -> list[str]:
+        """When this was, and what else it did then."""
         load = f"load average {self.load_at_start:.1f} before and {self.load_at_end:.1f} after"
         rough = max(self.load_at_start, self.load_at_end) > self.cores + 1
         if self.others is not None and self.stolen is not None:
             load += f"; other work took {self.others:.1%} of a core meanwhile, and the host {self.stolen:.1%}"
             rough |= max(self.others, self.stolen) > ROUGH
         return [
-            f"{self.processor}, {self.cores} cores{inside}, {self.memory_bytes / 2**30:.0f} GiB of memory",
-            f"Linux {self.kernel}"
-            + (f", frequency governor {self.governor}" if self.governor else "")
-            + (f", TCP with {self.congestion}" if self.congestion else ""),
             f"{self.began} to {self.ended}, {load}",
             *(["proxy and load ran on two threads of one core"] if self.shared_core else []),
             *(["**the machine had other work: these figures are rough**"] if rough else []),

@@ -22,12 +22,13 @@ TEMPLATE = Path(__file__).with_suffix(".txt")
 
 
 def extent(kept: Record) -> str:
-    """Which scenarios the run had, and which it had not."""
+    """How many runs these are, which scenarios they had, and which they had not."""
     had = {each.name for each in kept.scenarios}
     others = [each.name for each in SCENARIOS if each.name not in had]
+    runs = f"These are {len(kept.further) + 1} runs, and each scenario is of one of them. " if kept.further else ""
     if not others:
-        return f"This run had all {len(SCENARIOS)} scenarios."
-    return f"This run had {len(had)} scenarios. It had not: {', '.join(others)}."
+        return f"{runs}All {len(SCENARIOS)} scenarios are there."
+    return f"{runs}{len(had)} scenarios are there, and these are not: {', '.join(others)}."
 
 
 def text(kept: Record, pictures: Collection[str]) -> str:
@@ -39,7 +40,7 @@ def text(kept: Record, pictures: Collection[str]) -> str:
         bounds="\n".join(tables.bounds(kept)),
         unmet="\n".join(tables.unmet(kept)),
         extent=extent(kept),
-        machine="\n".join(f"- {line}" for line in (*kept.machine.lines(), *tables.tools(kept), *kept.absent)),
+        machine="\n".join(tables.machine(kept)),
         pictures="\n\n".join([*shown, ""]),
         versions=", ".join(f"{name} {version}" for name, version in kept.versions.items()),
         results=RESULTS,

@@ -11,6 +11,7 @@ import msgspec
 from benches.compare.machine import Machine
 from benches.compare.rounds import Measured, figure, interval, ratios
 from benches.compare.scenario import Scenario, title
+from benches.compare.scenarios import SCENARIOS
 from benches.compare.verdict import Verdict, verdicts
 
 BASE = "nginx"
@@ -89,6 +90,8 @@ class Record(msgspec.Struct, frozen=True):
     """Versions of what makes load and of what is behind the proxies."""
     absent: list[str] = []
     """A line on each proxy that took no part in some scenarios, and why."""
+    further: list[Machine] = []
+    """The same machine in further runs, where scenarios come from several."""
 
     def bounds(self, state: str) -> list[tuple[ScenarioFound, BoundFound]]:
         """All that have come to this."""
@@ -110,6 +113,33 @@ def record(
         for scenario, results in found.items()
     ]
     return Record(machine, dict(versions), scenarios, dict(tools), list(absent))
+
+
+def joined(runs: Sequence[Record]) -> Record:
+    """Scenarios of several runs on one machine; one that several have is the last run's. No ratio is of two runs.
+
+    Raises `SystemExit` when the machines differ.
+    """
+    first, *others = runs
+    for other in others:
+        if (one := first.machine.named) != (another := other.machine.named):
+            raise SystemExit(f"runs of two machines are not to be compared: {one}, and {another}")
+    order = {scenario.name: place for place, scenario in enumerate(SCENARIOS)}
+    found = {each.name: each for run in runs for each in run.scenarios}
+    return Record(
+        machine=first.machine,
+        versions=_all_of([run.versions for run in runs]),
+        scenarios=sorted(found.values(), key=lambda each: order.get(each.name, len(order))),
+        tools=_all_of([run.tools for run in runs]),
+        absent=list(dict.fromkeys(line for run in runs for line in run.absent)),
+        further=[*first.further, *(machine for other in others for machine in (other.machine, *other.further))],
+    )
+
+
+def _all_of(named: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """By name, and where they differ all of them."""
+    names = dict.fromkeys(name for each in named for name in each)
+    return {name: " and ".join(dict.fromkeys(each[name] for each in named if name in each)) for name in names}
 
 
 def to_json(kept: Record) -> bytes:

@@ -1,7 +1,8 @@
 """Writes down what came out of a run.
 
 `python -m benches.compare.report RESULTS.json` makes that run the newest: it is kept in `benches/compare/results` with
-its pictures, and `docs/benchmarks.md` is written from it. Without a file the page is written anew from what is kept.
+its pictures, and `docs/benchmarks.md` is written from it. Several become one, scenario by scenario. Without a file the
+page is written anew from what is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from benches.compare import page, plots, tables
-from benches.compare.record import Record, from_json, to_json
+from benches.compare.record import Record, from_json, joined, to_json
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
@@ -22,10 +23,16 @@ NAME = "latest"
 def main() -> None:
     """Keeps a run, if one is given, and writes the page."""
     parser = argparse.ArgumentParser(prog="python -m benches.compare.report", description="Makes a run the newest.")
-    parser.add_argument("run", nargs="?", type=Path, metavar="RESULTS.json", help="without it the page is written anew")
-    given: Path | None = parser.parse_args().run
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        type=Path,
+        metavar="RESULTS.json",
+        help="of several, which had other scenarios, one is made; without any the page is written anew",
+    )
+    given: list[Path] = parser.parse_args().runs
     if given:
-        new = _read(given)
+        new = joined([_read(path) for path in given])
         print(*write(new, RESULTS), *plots.write(new, RESULTS), sep="\n")
     pictures = {path.stem for path in RESULTS.glob("*.svg")}
     PAGE.write_text(page.text(_read(RESULTS / f"{NAME}.json"), pictures), encoding="utf-8")

@@ -11,16 +11,18 @@ from benches.compare.verdict import State
 def markdown(kept: Record) -> str:
     """The bounds, the machine, each scenario, and what is not met."""
     parts = ["# fastingress beside other proxies", "", *bounds(kept), "", "## Machine", ""]
-    parts += [f"- {line}" for line in (*kept.machine.lines(), *tools(kept), *kept.absent)]
+    parts += machine(kept)
     for scenario in kept.scenarios:
         parts += ["", *of_scenario(scenario, kept.versions)]
     return "\n".join([*parts, "", "## Not met", "", *unmet(kept)])
 
 
-def tools(kept: Record) -> list[str]:
-    """A line on what makes load and what is behind the proxies; older runs do not say."""
+def machine(kept: Record) -> list[str]:
+    """A list of what it is and did, of what makes load and is behind the proxies, and of who is absent."""
     named = ", ".join(f"{name} {version}" for name, version in kept.tools.items())
-    return [f"load and backends: {named}"] if named else []
+    tools = [f"load and backends: {named}"] if named else []  # which older runs do not say
+    work = [line for each in kept.further for line in each.during()]
+    return [f"- {line}" for line in (*kept.machine.lines(), *work, *tools, *kept.absent)]
 
 
 def bounds(kept: Record) -> list[str]:

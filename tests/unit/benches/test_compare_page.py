@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from benches.compare import machine, page, plots, report, tables
-from benches.compare.record import BoundFound, PeerFound, Record, ScenarioFound, Spread, from_json, to_json
+from benches.compare.record import BoundFound, PeerFound, Record, ScenarioFound, Spread, from_json, joined, to_json
 from benches.compare.scenarios import SCENARIOS
 
 KEPT = report.RESULTS / "latest.json"
@@ -116,9 +116,31 @@ def test_the_page_says_what_was_not_run() -> None:
         run(*(structs.replace(CPU, name=each.name) for each in SCENARIOS)),
     )
     said = page.text(some, set())
-    assert "This run had 1 scenarios. It had not: " in said
-    assert f" {name}," not in said.partition("It had not:")[2].partition("\n\n")[0]
-    assert f"This run had all {len(SCENARIOS)} scenarios." in page.text(whole, set())
+    assert "\n1 scenarios are there, and these are not: " in said
+    assert f" {name}," not in said.partition("these are not:")[2].partition("\n\n")[0]
+    assert f"\nAll {len(SCENARIOS)} scenarios are there." in page.text(whole, set())
+
+
+def test_scenarios_of_several_runs_make_one_page() -> None:
+    first, second, third = (structs.replace(CPU, name=each.name, title=each.what) for each in SCENARIOS[:3])
+    older = structs.replace(run(first, second), versions={"nginx": "1.22", "Caddy": "2"}, absent=["no Envoy"])
+    again = structs.replace(second, title="measured again")
+    later = structs.replace(MACHINE, began="2026-01-02T10:00Z", ended="2026-01-02T11:00Z")
+    newer = structs.replace(run(third, again), machine=later, versions={"nginx": "1.28"}, absent=["no Envoy"])
+    both = joined([older, newer])
+    assert [each.title for each in both.scenarios] == [first.title, "measured again", third.title]
+    assert both.versions == {"nginx": "1.22 and 1.28", "Caddy": "2"}
+    assert (both.absent, from_json(to_json(both))) == (["no Envoy"], both)
+    text = page.text(both, set())
+    assert "These are 2 runs, and each scenario is of one of them. 3 scenarios are there" in text
+    assert text.index("2026-01-01T10:00Z") < text.index("2026-01-02T10:00Z")
+    assert joined([older]) == older
+
+
+def test_runs_of_two_machines_are_not_joined() -> None:
+    other = structs.replace(run(CPU), machine=structs.replace(MACHINE, kernel="2.4.0"))
+    with pytest.raises(SystemExit, match=r"runs of two machines .* Linux 2\.4\.0"):
+        joined([run(CPU), other])
 
 
 def test_making_a_run_the_newest_keeps_it_and_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
