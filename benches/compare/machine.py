@@ -59,17 +59,17 @@ class Machine(msgspec.Struct, frozen=True):
     """The part of a core that what this machine runs in gave to others, during the run."""
 
     @property
-    def named(self) -> str:
+    def facts(self) -> list[str]:
         """What it is, whatever it does."""
         inside = f", {self.virtualisation}" if self.virtualisation not in ("", "none") else ""
         paced = f", TCP with {self.congestion}" if self.congestion else ""
         governed = f", frequency governor {self.governor}" if self.governor else ""
         memory = f"{self.memory_bytes / 2**30:.0f} GiB of memory"
-        return f"{self.processor}, {self.cores} cores{inside}, {memory}; Linux {self.kernel}{governed}{paced}"
+        return [f"{self.processor}, {self.cores} cores{inside}, {memory}", f"Linux {self.kernel}{governed}{paced}"]
 
     def lines(self) -> list[str]:
         """To read, one fact a line."""
-        return [*self.named.split("; "), *self.during()]
+        return [*self.facts, *self.during()]
 
     def during(self) -> list[str]:
         """When this was, and what else it did then."""

@@ -122,8 +122,9 @@ def joined(runs: Sequence[Record]) -> Record:
     """
     first, *others = runs
     for other in others:
-        if (one := first.machine.named) != (another := other.machine.named):
-            raise SystemExit(f"runs of two machines are not to be compared: {one}, and {another}")
+        if (one := first.machine.facts) != (another := other.machine.facts):
+            both = " and ".join(map("; ".join, (one, another)))
+            raise SystemExit(f"runs of two machines are not to be compared: {both}")
     order = {scenario.name: place for place, scenario in enumerate(SCENARIOS)}
     found = {each.name: each for run in runs for each in run.scenarios}
     return Record(

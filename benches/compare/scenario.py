@@ -84,19 +84,40 @@ class Site:
 PLAIN = Site()
 
 
-@dataclass(frozen=True)
-class Load:
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every kind of scenario says."""
+
+    metric: ClassVar[Metric]
+    beside: ClassVar[str]
+    """What stands beside the figure."""
+    name: str
+    what: str
+    bounds: tuple[Bound, ...]
+    rounds: int = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(Common):
+    """One whose turns last so long."""
+
+    seconds: int = 3
+
+    @property
+    def seconds_per_turn(self) -> float:
+        """About how long one peer takes for one round."""
+        return self.seconds + 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load(Timed):
     """Requests as fast as they go; the figure is processor time of the proxy per request."""
 
     metric: ClassVar[Metric] = PER_REQUEST
     beside: ClassVar[str] = "requests/s that the load reached"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     connections: int
     path: str = "/1k"
     """Says how long the answer is."""
-    rounds: int = 10
     seconds: int = 2
     way: Way = "http1"
     streams: int = 1
@@ -107,71 +128,42 @@ class Load:
     """Each request has a connection of its own."""
     site: Site = PLAIN
 
-    @property
-    def seconds_per_turn(self) -> float:
-        """About how long one peer takes for one round."""
-        return self.seconds + 0.2
 
-
-@dataclass(frozen=True)
-class Calls:
+@dataclass(frozen=True, kw_only=True)
+class Calls(Timed):
     """Unary calls of gRPC as fast as they go; the figure is processor time of the proxy per call."""
 
     metric: ClassVar[Metric] = PER_CALL
     beside: ClassVar[str] = "calls/s that the load reached"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     connections: int
     streams: int
     """Calls at once on each connection."""
-    rounds: int = 10
-    seconds: int = 3
     way: Way = "grpc-tls"
 
-    @property
-    def seconds_per_turn(self) -> float:
-        """About how long one peer takes for one round."""
-        return self.seconds + 0.2
 
-
-@dataclass(frozen=True)
-class Echo:
+@dataclass(frozen=True, kw_only=True)
+class Echo(Timed):
     """WebSockets, each of which sends a message when it has the last one back; the figure is processor time of the
     proxy for a message there and back."""
 
     metric: ClassVar[Metric] = PER_MESSAGE
     beside: ClassVar[str] = "messages/s that the load reached"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     connections: int
-    rounds: int = 10
-    seconds: int = 3
     way: Way = "websocket"
 
-    @property
-    def seconds_per_turn(self) -> float:
-        """About how long one peer takes for one round."""
-        return self.seconds + 0.2
 
-
-@dataclass(frozen=True)
-class Churn:
+@dataclass(frozen=True, kw_only=True)
+class Churn(Timed):
     """Requests at half of the rate that the slowest peer can answer, the same for all, while the routes of another host
     change; the figure is what no more than a thousandth took longer than. Each round has a turn without changes, too.
     """
 
     metric: ClassVar[Metric] = TAIL
     beside: ClassVar[str] = "at"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     changes_per_second: int
     connections: int
     rounds: int = 20
     """A thousandth of a turn is a dozen requests: its edge spreads more than a mean does."""
-    seconds: int = 3
     way: Way = "changing"
 
     @property
@@ -180,40 +172,26 @@ class Churn:
         return 2 * (self.seconds + 0.5) + 1
 
 
-@dataclass(frozen=True)
-class Latency:
+@dataclass(frozen=True, kw_only=True)
+class Latency(Timed):
     """Requests at a rate that all peers answer with ease, the same for all; the figure is what no more than a hundredth
     of them took longer than.
     """
 
     metric: ClassVar[Metric] = NEARLY_ALL
     beside: ClassVar[str] = "percentiles"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     rate: int
     """Requests a second."""
     connections: int
-    rounds: int = 10
-    seconds: int = 3
     way: Way = "http1"
 
-    @property
-    def seconds_per_turn(self) -> float:
-        """About how long one peer takes for one round."""
-        return self.seconds + 0.2
 
-
-@dataclass(frozen=True)
-class Handshakes:
+@dataclass(frozen=True, kw_only=True)
+class Handshakes(Timed):
     """Handshakes of TLS 1.3, one after the other; the figure is processor time of the proxy for each."""
 
     metric: ClassVar[Metric] = PER_HANDSHAKE
     beside: ClassVar[str] = "handshakes/s that the load reached"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
-    rounds: int = 10
     seconds: int = 2
     connections: int = 1
     way: Way = "http1-tls"
@@ -221,25 +199,16 @@ class Handshakes:
     """Each has a ticket of an earlier one, and else each is full."""
     site: Site = PLAIN
 
-    @property
-    def seconds_per_turn(self) -> float:
-        """About how long one peer takes for one round."""
-        return self.seconds + 0.2
 
-
-@dataclass(frozen=True)
-class Bulk:
+@dataclass(frozen=True, kw_only=True)
+class Bulk(Timed):
     """One long body after the other, checked to be whole; the figure is processor time of the proxy per GiB."""
 
     metric: ClassVar[Metric] = PER_GIB
     beside: ClassVar[str] = "MiB/s that the load reached"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     way: Way
     direction: Direction
     mib: int = 100
-    rounds: int = 10
     seconds: int = 2
     """Of transfers in a turn; the last connection's are made to their end."""
     connections: int = 1
@@ -250,15 +219,12 @@ class Bulk:
         return self.seconds + 0.5
 
 
-@dataclass(frozen=True)
-class Idle:
+@dataclass(frozen=True, kw_only=True)
+class Idle(Common):
     """Connections that have had one answer and wait; the figure is resident memory of the proxy for each."""
 
     metric: ClassVar[Metric] = PER_CONNECTION
     beside: ClassVar[str] = "before, after"
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     connections: int = 10_000
     rounds: int = 1
     way: Way = "http1"
@@ -269,20 +235,16 @@ class Idle:
         return 5 + self.connections / 1000
 
 
-@dataclass(frozen=True)
-class Lookup:
+@dataclass(frozen=True, kw_only=True)
+class Lookup(Timed):
     """The table by itself, without a proxy around it; the figure is the time to find a route among the hosts and read
     it. Each round has a turn with one host beside it.
     """
 
     metric: ClassVar[Metric] = PER_LOOKUP
     beside: ClassVar[str] = ONE_HOST
-    name: str
-    what: str
-    bounds: tuple[Bound, ...]
     connections: int = 10_000
     """Hosts."""
-    rounds: int = 10
     seconds: int = 1
     way: Way = "http1"
 

@@ -1,7 +1,7 @@
 """Processor time from the start of a process to its first answer, from `examples/shop`.
 
-User and system time of the process with all that it started, as the kernel accounts for it. Bytecode
-is written beforehand, as pip does when it installs a package.
+User and system time of the process with all that it started, as the kernel accounts for it. Bytecode is written
+beforehand, as pip does when it installs a package.
 """
 
 from __future__ import annotations
