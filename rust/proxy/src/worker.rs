@@ -60,8 +60,6 @@ pub struct Shared {
     pub sessions: AtomicUsize,
     /// Most client connections.
     pub connection_limit: usize,
-    /// Most pipes of each worker.
-    pub pipes: usize,
     /// Sockets that accept.
     pub listeners: AtomicUsize,
     /// What clients are told about HTTP/3, if it is served: the value of Alt-Svc.
@@ -88,7 +86,6 @@ impl Shared {
             connections: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             connection_limit,
-            pipes: Pipes::fitting(connection_limit, options.workers),
             listeners: AtomicUsize::new(0),
             alternative: options.http3.then(|| alternative(options.http3_advertise_port)),
             options,
@@ -136,7 +133,10 @@ impl Worker {
     /// A worker without connections.
     pub fn new(shared: Arc<Shared>, upstreams: Upstreams, metrics: WorkerMetrics, log: Option<LogHandle>) -> Self {
         Self {
-            buffers: Buffers::new(Pipes::new(shared.pipes)),
+            buffers: Buffers::new(Pipes::new(Pipes::fitting(
+                shared.connection_limit,
+                shared.options.workers,
+            ))),
             upstreams,
             metrics,
             log,
