@@ -17,6 +17,10 @@ CONTROLPLANE_FILES := $(wildcard $(addprefix tests/cluster/controlplane/,build.s
 HAS_GO := $(shell command -v go)
 MAY_UNSHARE := $(shell unshare --net true 2>/dev/null && echo yes)
 WITH_GO := $(if $(HAS_GO),$(HELM) $(H2SPEC) $(if $(MAY_UNSHARE),$(CONTROLPLANE)))
+# What the compiler learns from the core under load, for what people install. UNTRAINED=1 does without.
+TRAINED := $(if $(UNTRAINED),,target/training/core.profdata)
+TO_HOST := --target "$$(rustc --print host-tuple)" # which keeps the flags from what only builds
+AS_TRAINED := $(if $(TRAINED),RUSTFLAGS="$$RUSTFLAGS -Cprofile-use=$(CURDIR)/$(TRAINED)")
 FUZZ_SECONDS ?= 60
 PYTHON_CODE := python tests benches examples deploy
 RUST_FILES := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.toml' \) -print)
@@ -84,8 +88,8 @@ audit: $(DENY) ## check dependencies against the advisory database (fetches it)
 release: $(VENV)/.installed ## build the extension as it is measured
 	$(BIN)/maturin develop --release --locked
 
-as-wheel: $(VENV)/.installed ## build the extension as the wheel has it, with all optimisation (four minutes)
-	$(BIN)/maturin develop --profile wheel --locked
+as-wheel: $(VENV)/.installed $(TRAINED) ## build the extension as the wheel has it, with all optimisation (eight minutes; UNTRAINED=1 for four)
+	$(AS_TRAINED) $(BIN)/maturin develop --profile wheel --locked $(TO_HOST)
 
 bench: as-wheel ## compare with other proxies, some three hours (ARGS="--promised" for one and a quarter, "--quick" for 4 minutes, "--list")
 	$(BIN)/python -m benches.compare $(ARGS)
@@ -109,8 +113,8 @@ bench-cluster: release $(CONTROLPLANE) ## ten thousand Ingresses in a real contr
 bench-storm: release ## a minute of load while everything changes every 100 ms, then 1,000 swaps: nothing may be dropped
 	$(BIN)/python -m tests.support.storm $(ARGS)
 
-wheel: $(VENV)/.installed ## build the wheel that people install: abi3, glibc 2.28 or later
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist
+wheel: $(VENV)/.installed $(TRAINED) ## build the wheel that people install: abi3, glibc 2.28 or later
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(AS_TRAINED) $(BIN)/maturin build --profile wheel --zig --compatibility manylinux_2_28 --locked --out dist $(TO_HOST)
 	FASTINGRESS_WHEEL="$$(ls -t $(CURDIR)/dist/fastingress-*.whl | head -n 1)" $(BIN)/python -m pytest tests/integration/test_packaging.py
 
 fuzz: $(FUZZER) ## run each fuzz target for FUZZ_SECONDS (60)
@@ -145,6 +149,10 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 $(VENV)/.built: $(VENV)/.installed $(RUST_FILES)
 	$(BIN)/maturin develop --profile dev --locked
 	@touch $@
+
+target/training/core.profdata: $(RUST_FILES) $(wildcard benches/training/*.py) | $(VENV)/.installed
+	@echo "building the core with counters, to train the compiler: five minutes"
+	$(BIN)/python -m benches.training --out $@
 
 $(HELM): tests/deploy/helm/build.sh tests/deploy/helm/go.mod
 	@echo "building helm: two minutes, once"

@@ -2,10 +2,12 @@
 
 from typing import final
 
-__all__ = ["Gateway", "Table", "__profile__", "__version__", "watch_signals"]
+__all__ = ["Gateway", "Table", "__profile__", "__trained__", "__version__", "watch_signals"]
 __version__: str
 __profile__: str
 """The Cargo profile that it was built with; `debug` is that of development."""
+__trained__: bool
+"""The compiler knew which ways through the code are taken under load (`-Cprofile-use`)."""
 
 @final
 class Table:

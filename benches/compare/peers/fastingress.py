@@ -110,9 +110,11 @@ class Fastingress(Peer):
 
     @classmethod
     def caveat(cls) -> str:
-        if (built := _core.__profile__) == "wheel":
-            return ""
-        return f"is built with the profile {built!r}, and people install 'wheel': `make as-wheel` builds that"
+        if (built := _core.__profile__) != "wheel":
+            return f"is built with the profile {built!r}, and people install 'wheel': `make as-wheel` builds that"
+        if not _core.__trained__:
+            return "is built without training the compiler, and people install it with: `make as-wheel` builds that"
+        return ""
 
     @property
     def log(self) -> Path:

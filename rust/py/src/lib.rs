@@ -36,6 +36,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("__profile__", env!("BUILD_PROFILE"))
+        module.add("__profile__", env!("BUILD_PROFILE"))?;
+        module.add("__trained__", cfg!(trained))
     }
 }

@@ -202,10 +202,20 @@ def test_peers_that_are_left_out_are_named_once_with_the_reason() -> None:
     ]
 
 
-def test_a_build_that_people_do_not_install_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    for profile, told in (("wheel", []), ("debug", ["fastingress is built with the profile 'debug', and people"])):
-        monkeypatch.setattr(_core, "__profile__", profile)
-        assert [line.rpartition(" install")[0] for line in absent(chosen("idle"), [Fastingress])] == told
+@pytest.mark.parametrize(
+    ("profile", "trained", "told"),
+    [
+        ("wheel", True, []),
+        ("wheel", False, ["fastingress is built without training the compiler, and people"]),
+        ("debug", False, ["fastingress is built with the profile 'debug', and people"]),
+    ],
+)
+def test_a_build_that_people_do_not_install_is_told(
+    monkeypatch: pytest.MonkeyPatch, profile: str, trained: bool, told: list[str]
+) -> None:
+    monkeypatch.setattr(_core, "__profile__", profile)
+    monkeypatch.setattr(_core, "__trained__", trained)
+    assert [line.rpartition(" install")[0] for line in absent(chosen("idle"), [Fastingress])] == told
 
 
 class Broken(Relay):
